@@ -1,0 +1,47 @@
+"""What went wrong, in the three kinds that matter: a rule's no, a passing fault, or a bug."""
+
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
+    """A rule said no: final, never retried.
+
+    Args:
+        code: the problem's name in kebab case, such as ``insufficient-stock``.
+        detail: one sentence for a person.
+        facts: what a client needs to do better, such as ``available``.
+    """
+
+    def __init__(self, code: str, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.facts = facts
+
+
+# Classes of SQLSTATE that pass by themselves: connection, transaction rollback,
+# insufficient resources, lock or statement timeout, shutdown.
+# Source: PostgreSQL documentation, appendix "PostgreSQL Error Codes".
+_PASSING_CLASSES = frozenset({"08", "40", "53", "57"})
+_PASSING_CODES = frozenset({"55P03", "25P03", "25P04"})
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same statement may succeed later without any change of ours."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "pgcode", None)
+    if code is not None:
+        return code[:2] in _PASSING_CLASSES or code in _PASSING_CODES
+    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+
+
+def broken_constraint(error: BaseException) -> str | None:
+    """The name of the constraint that a statement broke, if it broke one."""
+    diagnosis = getattr(getattr(error, "orig", None), "diag", None)
+    return getattr(diagnosis, "constraint_name", None)

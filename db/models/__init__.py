@@ -1,0 +1,27 @@
+"""The things of a shop, each with its table and with the rules that concern it alone."""
+
+from db.models import (
+    alert,
+    api_key,
+    idempotency,
+    installation,
+    operation,
+    order,
+    product,
+    sales,
+    stock,
+    stream,
+)
+
+__all__ = [
+    "alert",
+    "api_key",
+    "idempotency",
+    "installation",
+    "operation",
+    "order",
+    "product",
+    "sales",
+    "stock",
+    "stream",
+]

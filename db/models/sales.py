@@ -1,0 +1,45 @@
+"""Sales by day: the rollups, and the list of moments whose days they no longer hold."""
+
+from sqlalchemy import (
+    TIMESTAMP,
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Numeric,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import UUID as PgUUID
+
+from db.base import metadata
+
+sales_days = Table(
+    "sales_days",
+    metadata,
+    Column("timezone", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("orders", BigInteger, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("revenue", Numeric(20, 2), nullable=False),
+)
+
+product_sales_days = Table(
+    "product_sales_days",
+    metadata,
+    Column("timezone", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("product_id", PgUUID(as_uuid=True), ForeignKey("products.id"), primary_key=True),
+    Column("units", BigInteger, nullable=False),
+    Column("revenue", Numeric(20, 2), nullable=False),
+)
+
+# Appended by the line in the transaction that changes a sale. A list, not a set: the line never
+# waits here for a rollup that is just being written.
+sales_changes = Table(
+    "sales_changes",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("accepted_at", TIMESTAMP(timezone=True), nullable=False),
+)

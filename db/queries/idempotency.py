@@ -1,0 +1,98 @@
+"""Idempotency keys: taking one, and finding what it led to."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a request with this key led to: an operation, or a stored answer."""
+
+    fingerprint: bytes
+    operation_id: UUID | None
+    status: int | None
+    headers: dict[str, str] | None
+    body: bytes | None
+
+
+_TAKE = text("""
+    INSERT INTO idempotency_keys AS kept (api_key_id, key, fingerprint)
+    VALUES (:api_key_id, :key, :fingerprint)
+    ON CONFLICT (api_key_id, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, operation_id = NULL, status = NULL, headers = NULL,
+        body = NULL, created_at = now()
+    WHERE kept.created_at < now() - make_interval(secs => :ttl)
+    RETURNING true
+""")
+_READ = text("""
+    SELECT fingerprint, operation_id, status, headers, body FROM idempotency_keys
+    WHERE api_key_id = :api_key_id AND key = :key
+""")
+
+
+def take(
+    connection: Connection, *, api_key_id: UUID, key: str, fingerprint: bytes, ttl: int
+) -> Remembered | None:
+    """Take a key for this transaction.
+
+    A second request with the same key waits here for the first one to commit or to give up.
+
+    Args:
+        connection: the transaction that does what the request asks.
+        api_key_id: whose key it is.
+        key: the client's.
+        fingerprint: what tells this request from others.
+        ttl: seconds after which a key is free again.
+
+    Returns:
+        What an earlier request with this key led to, or None: the key is now this one's.
+    """
+    place = {"api_key_id": api_key_id, "key": key}
+    taken = connection.execute(_TAKE, {**place, "fingerprint": fingerprint, "ttl": ttl})
+    if taken.one_or_none():
+        return None
+    row = connection.execute(_READ, place).one()
+    body = None if row.body is None else bytes(row.body)
+    return Remembered(bytes(row.fingerprint), row.operation_id, row.status, row.headers, body)
+
+
+def remember_operation(
+    connection: Connection, *, api_key_id: UUID, key: str, operation_id: UUID
+) -> None:
+    """The taken key stands for this operation."""
+    connection.execute(
+        text(
+            "UPDATE idempotency_keys SET operation_id = :operation_id"
+            " WHERE api_key_id = :api_key_id AND key = :key"
+        ),
+        {"api_key_id": api_key_id, "key": key, "operation_id": operation_id},
+    )
+
+
+def remember_answer(
+    connection: Connection,
+    *,
+    api_key_id: UUID,
+    key: str,
+    status: int,
+    headers: dict[str, Any],
+    body: bytes,
+) -> None:
+    """The taken key stands for this answer."""
+    connection.execute(
+        text(
+            "UPDATE idempotency_keys SET status = :status, headers = CAST(:headers AS jsonb),"
+            " body = :body WHERE api_key_id = :api_key_id AND key = :key"
+        ),
+        {
+            "api_key_id": api_key_id,
+            "key": key,
+            "status": status,
+            "headers": orjson.dumps(headers).decode(),
+            "body": body,
+        },
+    )

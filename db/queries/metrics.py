@@ -1,0 +1,77 @@
+"""Metrics: the stock as a whole, in a few sums, and how long the line is."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class StockTotals:
+    """The stock of all products together; the value is at today's prices."""
+
+    products: int
+    on_hand: int
+    reserved: int
+    value: Decimal
+
+
+_TOTALS = text("""
+    SELECT count(*), coalesce(sum(l.on_hand), 0)::bigint, coalesce(sum(l.reserved), 0)::bigint,
+           coalesce(sum(l.on_hand * p.price), 0)
+    FROM products p LEFT JOIN stock_levels l ON l.product_id = p.id
+""")
+
+
+def stock_totals(connection: Connection) -> StockTotals:
+    """How many products there are, and what is in the house of them."""
+    return StockTotals(*connection.execute(_TOTALS).one())
+
+
+def on_hand_change_since(connection: Connection, day: date) -> int:
+    """By how many units the house has changed since a day began, from the ledger.
+
+    Args:
+        connection: its time zone says when the day began.
+        day: the first day that counts.
+    """
+    found: int = connection.execute(
+        text("""
+            SELECT coalesce(sum(on_hand_change), 0)::bigint FROM stock_movements
+            WHERE created_at >= CAST(:day AS date)::timestamptz
+        """),
+        {"day": day},
+    ).scalar_one()
+    return found
+
+
+def open_alerts_by_severity(connection: Connection) -> dict[str, int]:
+    """How many alerts are open of each severity."""
+    found = connection.execute(
+        text("SELECT severity, count(*) FROM alerts WHERE resolved_at IS NULL GROUP BY severity")
+    )
+    return {row[0]: row[1] for row in found}
+
+
+_QUEUE = text("""
+    SELECT
+        (SELECT count(*) FROM
+            (SELECT FROM operations WHERE status = 'queued' LIMIT :at_most) AS waiting),
+        (SELECT extract(epoch FROM clock_timestamp() - min(oldest.created_at))::float
+         FROM (VALUES ('line'), ('analytics')) AS queues (name),
+              LATERAL (SELECT o.created_at FROM operations o
+                       WHERE o.status = 'queued' AND o.queue = queues.name
+                       ORDER BY o.seq LIMIT 1) AS oldest)
+""")
+
+
+def queue_depth(connection: Connection, at_most: int) -> tuple[int, float | None]:
+    """How many operations wait for their end, and for how many seconds the oldest does.
+
+    Args:
+        connection: in the caller's transaction.
+        at_most: where counting stops, so that a long queue does not cost more and more.
+    """
+    row = connection.execute(_QUEUE, {"at_most": at_most}).one()
+    return row[0], row[1]

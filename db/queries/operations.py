@@ -1,0 +1,109 @@
+"""Operations: writing them at the door, finding them again."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from db.models.operation import Operation
+
+_COLUMNS = """id, seq, kind, status, attempts, result, error, product_id, order_id, api_key_id,
+    request_id, retry_of, created_at, finished_at"""
+
+_INSERT = text(f"""
+    INSERT INTO operations
+        (id, queue, kind, payload, product_id, order_id, api_key_id, request_id, retry_of)
+    VALUES
+        (:id, :queue, :kind, CAST(:payload AS jsonb), :product_id, :order_id, :api_key_id,
+         :request_id, :retry_of)
+    RETURNING {_COLUMNS}
+""")  # noqa: S608 - our own names
+
+
+def insert(connection: Connection, **values: Any) -> Operation:
+    """Write a queued operation.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: it names a product or an order that is not there.
+    """
+    return Operation(*connection.execute(_INSERT, values).one())
+
+
+def find(connection: Connection, operation_id: UUID) -> Operation | None:
+    """One operation as it stands."""
+    found = find_all(connection, [operation_id])
+    return found[0] if found else None
+
+
+_FIND = text(f"SELECT {_COLUMNS} FROM operations WHERE id = ANY(:ids)")  # noqa: S608
+
+
+def find_all(connection: Connection, ids: Collection[UUID]) -> list[Operation]:
+    """These operations as they stand, in no order."""
+    return [Operation(*row) for row in connection.execute(_FIND, {"ids": list(ids)})]
+
+
+def page(
+    connection: Connection,
+    *,
+    limit: int,
+    before: UUID | None,
+    status: str | None,
+    kind: str | None,
+) -> list[Operation]:
+    """Operations, newest first.
+
+    Args:
+        connection: in the caller's transaction.
+        limit: how many at most.
+        before: only those older than this one; ids grow with time.
+        status: only these.
+        kind: only these.
+    """
+    wanted = {"limit": limit, "before": before, "status": status, "kind": kind}
+    clauses = {
+        "before": "id < :before",
+        "status": "status = :status",
+        "kind": "kind = :kind",
+    }
+    where = " AND ".join(clause for name, clause in clauses.items() if wanted[name] is not None)
+    statement = text(
+        f"SELECT {_COLUMNS} FROM operations"  # noqa: S608 - our own names
+        f" {'WHERE ' + where if where else ''} ORDER BY id DESC LIMIT :limit"
+    )
+    return [Operation(*row) for row in connection.execute(statement, wanted)]
+
+
+def command_of(connection: Connection, operation_id: UUID) -> tuple[str, dict[str, Any]] | None:
+    """The kind and the payload that an operation keeps."""
+    row = connection.execute(
+        text("SELECT kind, payload FROM operations WHERE id = :id"), {"id": operation_id}
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def oldest_waiting_seconds(connection: Connection, queue: str) -> float | None:
+    """How long the oldest operation of a queue that may be taken now has been waiting."""
+    found: float | None = connection.execute(
+        text("""
+            SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float
+            FROM operations
+            WHERE status = 'queued' AND queue = :queue AND coalesce(available_at, now()) <= now()
+        """),
+        {"queue": queue},
+    ).scalar()
+    return found
+
+
+_CLAIM = text(f"""
+    SELECT {_COLUMNS}, payload FROM operations
+    WHERE status = 'queued' AND queue = :queue AND coalesce(available_at, now()) <= now()
+    ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - our own names
+
+
+def claim(connection: Connection, queue: str) -> tuple[Operation, dict[str, Any]] | None:
+    """The next operation outside the line and its payload; its lease is the lock on its row."""
+    row = connection.execute(_CLAIM, {"queue": queue}).one_or_none()
+    return (Operation(*row[:-1]), row[-1]) if row else None

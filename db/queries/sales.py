@@ -1,0 +1,263 @@
+"""Sales: counted exactly from the orders, kept by day in the rollups.
+
+A transaction counts the days of one time zone, which `use_zone` sets for it: the functions below
+read the zone from there, the key of the rollups included, so that the two cannot disagree.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError
+
+from db.models.order import SOLD_STATUSES
+
+_SOLD = ", ".join(f"'{status}'" for status in SOLD_STATUSES)
+_ZONE = "current_setting('TimeZone')"
+# Two rollups at once would write the same days.
+_ROLLUP_LOCK = 7_306_003
+
+
+class UnknownZone(ValueError):
+    """The database knows no time zone of this name."""
+
+
+def use_zone(connection: Connection, timezone: str) -> None:
+    """Have this transaction count the days of a time zone.
+
+    ``AT TIME ZONE`` will not do: it takes ``CET`` for the abbreviation, which has no summer time,
+    where the setting takes it for the zone, which has.
+
+    Args:
+        connection: its transaction forgets the zone when it ends.
+        timezone: an IANA name.
+
+    Raises:
+        UnknownZone: PostgreSQL's own list of zones lacks it.
+    """
+    try:
+        connection.execute(
+            text("SELECT set_config('TimeZone', :timezone, true)"), {"timezone": timezone}
+        )
+    except DataError as error:
+        raise UnknownZone(timezone) from error
+
+
+def take_lock(connection: Connection) -> bool:
+    """Whether this transaction is now the one that writes rollups, until it ends."""
+    statement = text("SELECT pg_try_advisory_xact_lock(:key)")
+    return bool(connection.execute(statement, {"key": _ROLLUP_LOCK}).scalar())
+
+
+def wait_for_lock(connection: Connection) -> None:
+    """Wait until this transaction is the one that writes rollups."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ROLLUP_LOCK})
+
+
+def clock(connection: Connection) -> tuple[datetime, date]:
+    """When this transaction began, and which day that is; it sees all commits before."""
+    row = connection.execute(text("SELECT now(), now()::date")).one()
+    return row[0], row[1]
+
+
+def first_order_day(connection: Connection) -> date | None:
+    """The day on which the first order was accepted."""
+    found: date | None = connection.execute(
+        text("SELECT min(created_at)::date FROM orders")
+    ).scalar()
+    return found
+
+
+def rolled_days(connection: Connection, start: date, end: date) -> set[date]:
+    """The days of a range that have a rollup, be it still right or not."""
+    statement = text(
+        f"SELECT day FROM sales_days WHERE timezone = {_ZONE}"  # noqa: S608 - our own names
+        " AND day BETWEEN :start AND :end"
+    )
+    return set(connection.execute(statement, {"start": start, "end": end}).scalars())
+
+
+def held_days(connection: Connection, start: date, end: date) -> set[date]:
+    """The days of a range that the rollups hold, and hold rightly."""
+    changed = connection.execute(text("SELECT DISTINCT accepted_at::date FROM sales_changes"))
+    return rolled_days(connection, start, end) - set(changed.scalars())
+
+
+def changed_days(connection: Connection) -> dict[date, list[int]]:
+    """The days whose sales have changed since they were rolled up, with the rows that say so."""
+    found: dict[date, list[int]] = {}
+    statement = text("SELECT accepted_at::date, id FROM sales_changes ORDER BY id")
+    for day, change in connection.execute(statement):
+        found.setdefault(day, []).append(change)
+    return found
+
+
+def span(first: date, last: date) -> list[date]:
+    """Every day from the first to the last."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def ranges(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The days as ranges without a gap, so that a long history is one pass over the orders."""
+    found: list[tuple[date, date]] = []
+    for day in sorted(days):
+        if found and day - found[-1][1] == timedelta(days=1):
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the sales of a range of days are read.
+
+    Attributes:
+        held: the days that the rollups answer for.
+        fresh: the ranges of days that must be counted from the orders.
+    """
+
+    held: list[date]
+    fresh: list[tuple[date, date]]
+
+    def parameters(self) -> dict[str, Any]:
+        """As the statements below take them."""
+        return {
+            "held": self.held,
+            "firsts": [first for first, _ in self.fresh],
+            "lasts": [last for _, last in self.fresh],
+        }
+
+
+def sources(connection: Connection, start: date, end: date) -> Sources:
+    """Where to read a range of days, both ends included, at this transaction's moment."""
+    held = held_days(connection, start, end)
+    return Sources(sorted(held), ranges(set(span(start, end)) - held))
+
+
+# The index finds the orders around a range, and the date of each decides: an hour that a clock
+# shows twice at midnight belongs to its day both times. No zone has turned its clock back by more
+# than 7 hours since 1970.
+_ORDERS = f"""
+    SELECT o.id, o.created_at::date AS day
+    FROM unnest(CAST(:firsts AS date[]), CAST(:lasts AS date[])) AS r (first, last)
+    JOIN orders o
+      ON o.created_at >= r.first::timestamptz - interval '12 hours'
+     AND o.created_at < (r.last + 1)::timestamptz + interval '12 hours'
+     AND o.created_at::date BETWEEN r.first AND r.last
+    WHERE o.status IN ({_SOLD})
+"""  # noqa: S608 - our own names
+_ORDERS_BY_DAY = f"""
+    SELECT o.day, count(*) AS orders, 0 AS units, 0 AS revenue FROM ({_ORDERS}) o GROUP BY o.day
+    UNION ALL
+    SELECT o.day, 0, sum(i.quantity), sum(i.line_total)
+    FROM ({_ORDERS}) o JOIN order_items i ON i.order_id = o.id GROUP BY o.day
+"""  # noqa: S608
+
+_BY_DAY = text(f"""
+    SELECT day, sum(orders)::bigint AS orders, sum(units)::bigint AS units,
+           sum(revenue)::numeric(20, 2) AS revenue
+    FROM (
+        SELECT day, orders, units, revenue FROM sales_days
+        WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
+        UNION ALL {_ORDERS_BY_DAY}
+    ) AS both_sources
+    GROUP BY day ORDER BY day
+""")  # noqa: S608
+
+_BY_PRODUCT = f"""
+    SELECT product_id, sum(units)::bigint AS units, sum(revenue)::numeric(20, 2) AS revenue
+    FROM (
+        SELECT product_id, units, revenue FROM product_sales_days
+        WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
+        UNION ALL
+        SELECT i.product_id, i.quantity, i.line_total
+        FROM ({_ORDERS}) o JOIN order_items i ON i.order_id = o.id
+    ) AS both_sources
+    GROUP BY product_id
+"""  # noqa: S608
+_TOP = text(f"""
+    SELECT s.product_id, p.name, s.units, s.revenue
+    FROM ({_BY_PRODUCT}) s JOIN products p ON p.id = s.product_id
+    ORDER BY s.revenue DESC, s.units DESC, s.product_id
+    LIMIT :limit
+""")  # noqa: S608
+# A product is given the time in which it could have been sold: its first movement came before.
+_UNSOLD = text(f"""
+    SELECT count(*) FROM stock_levels l
+    WHERE l.on_hand > 0
+      AND EXISTS (
+          SELECT FROM stock_movements m
+          WHERE m.product_id = l.product_id AND m.version = 1
+            AND m.created_at < CAST(:since AS date)::timestamptz)
+      AND l.product_id NOT IN (SELECT product_id FROM ({_BY_PRODUCT}) AS sold)
+""")  # noqa: S608
+
+
+def by_day(connection: Connection, where: Sources) -> list[dict[str, Any]]:
+    """Orders, units and revenue of each day, in order; days without a sale may be missing."""
+    return [dict(row) for row in connection.execute(_BY_DAY, where.parameters()).mappings()]
+
+
+def top_products(connection: Connection, where: Sources, limit: int) -> list[dict[str, Any]]:
+    """The products with the most revenue, with their units and today's names."""
+    found = connection.execute(_TOP, {"limit": limit, **where.parameters()})
+    return [dict(row) for row in found.mappings()]
+
+
+def unsold_products(connection: Connection, where: Sources, since: date) -> int:
+    """How many products in the house were not sold on these days, though in stock before."""
+    found: int = connection.execute(_UNSOLD, {"since": since, **where.parameters()}).scalar_one()
+    return found
+
+
+_FORGET = [
+    text(f"DELETE FROM {table} WHERE timezone = {_ZONE} AND day BETWEEN :start AND :end")  # noqa: S608
+    for table in ("product_sales_days", "sales_days")
+]
+_ROLL_UP_PRODUCTS = text(f"""
+    INSERT INTO product_sales_days (timezone, day, product_id, units, revenue)
+    SELECT {_ZONE}, o.day, i.product_id, sum(i.quantity), sum(i.line_total)
+    FROM ({_ORDERS}) o JOIN order_items i ON i.order_id = o.id
+    GROUP BY o.day, i.product_id
+""")  # noqa: S608
+_ROLL_UP_DAYS = text(f"""
+    INSERT INTO sales_days (timezone, day, orders, units, revenue)
+    SELECT {_ZONE}, day, sum(orders), sum(units), sum(revenue)
+    FROM (
+        SELECT CAST(:start AS date) + n AS day, 0 AS orders, 0 AS units, 0 AS revenue
+        FROM generate_series(0, CAST(:end AS date) - CAST(:start AS date)) AS n
+        UNION ALL {_ORDERS_BY_DAY}
+    ) AS with_empty_days
+    GROUP BY day
+""")  # noqa: S608
+
+
+def roll_up(connection: Connection, start: date, end: date, changes: Collection[int]) -> None:
+    """Write the rollups of a range of days anew and strike the changes that led to it.
+
+    Args:
+        connection: in a transaction that has read ``changes`` before; the counting statements
+            come later and so see at least what those changes tell of.
+        start: the first day.
+        end: the last day.
+        changes: rows of `sales_changes` that this makes good.
+    """
+    _forget_other_zones(connection)
+    for statement in _FORGET:
+        connection.execute(statement, {"start": start, "end": end})
+    orders = Sources([], [(start, end)]).parameters()
+    connection.execute(_ROLL_UP_PRODUCTS, orders)
+    connection.execute(_ROLL_UP_DAYS, {"start": start, "end": end, **orders})
+    connection.execute(
+        text("DELETE FROM sales_changes WHERE id = ANY(:changes)"), {"changes": list(changes)}
+    )
+
+
+def _forget_other_zones(connection: Connection) -> None:
+    """Struck changes are not told to the rollups of a zone that the shop has left: drop those."""
+    table = "DELETE FROM {} WHERE timezone <> " + _ZONE
+    if connection.execute(text(table.format("sales_days"))).rowcount:
+        connection.execute(text(table.format("product_sales_days")))

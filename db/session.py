@@ -1,0 +1,136 @@
+"""Connections to PostgreSQL: one engine a process, one place that begins and commits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from db.settings import database_settings
+
+# A peer that stops answering is noticed by the kernel after this long, in milliseconds.
+_TCP_USER_TIMEOUT_MS = 5_000
+
+
+def make_engine(
+    url: str,
+    *,
+    application: str,
+    statement_timeout_ms: int,
+    idle_in_transaction_ms: int,
+    pool_size: int | None,
+    pool_timeout: float = 1.5,
+) -> Engine:
+    """An engine whose every connection carries its limits.
+
+    Args:
+        url: the database, with the driver named.
+        application: shown in ``pg_stat_activity``.
+        statement_timeout_ms: the server ends a statement that takes longer.
+        idle_in_transaction_ms: the server ends the session of a process that froze inside a
+            transaction, and with it that session's locks.
+        pool_size: connections kept and at most used; None opens one a use.
+        pool_timeout: seconds a caller waits for a free connection.
+    """
+    options = " ".join(
+        f"-c {name}={value}"
+        for name, value in {
+            "TimeZone": "UTC",
+            "statement_timeout": statement_timeout_ms,
+            "idle_in_transaction_session_timeout": idle_in_transaction_ms,
+            # The promise behind a 202 rests on this; a lax server default must not break it.
+            "synchronous_commit": "on",
+            # The statements are short: compiling them costs more than it gives.
+            "jit": "off",
+        }.items()
+    )
+    arguments = {
+        "application_name": application,
+        "connect_timeout": 2,
+        "keepalives_idle": 10,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": _TCP_USER_TIMEOUT_MS,
+        "options": options,
+    }
+    if pool_size is None:
+        return create_engine(url, connect_args=arguments, poolclass=NullPool)
+    return create_engine(
+        url,
+        connect_args=arguments,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout,
+        pool_use_lifo=True,
+    )
+
+
+class Database:
+    """One process' way to PostgreSQL."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction that commits when the block ends well, and else leaves nothing."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A read-only transaction in which every statement sees the same moment."""
+        with self.engine.connect() as connection:
+            connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            with connection.begin():
+                yield connection
+
+    def forget_inherited_connections(self) -> None:
+        """In a forked child: leave the parent's sockets alone and open new ones."""
+        self.engine.dispose(close=False)
+
+
+@lru_cache
+def web_database() -> Database:
+    """The database as a web process uses it: short statements, shorter patience."""
+    settings = database_settings()
+    return Database(
+        make_engine(
+            settings.database_url,
+            application="pms-web",
+            statement_timeout_ms=10_000,
+            idle_in_transaction_ms=5_000,
+            pool_size=settings.database_pool_size,
+        )
+    )
+
+
+@lru_cache
+def line_database() -> Database:
+    """The database as the line's worker uses it; a frozen worker loses its lock after 8 s."""
+    return Database(
+        make_engine(
+            database_settings().database_url,
+            application="pms-line",
+            statement_timeout_ms=8_000,
+            idle_in_transaction_ms=8_000,
+            pool_size=2,
+        )
+    )
+
+
+@lru_cache
+def jobs_database() -> Database:
+    """The database as the clock's jobs use it: long reads are allowed."""
+    return Database(
+        make_engine(
+            database_settings().database_url,
+            application="pms-jobs",
+            statement_timeout_ms=300_000,
+            idle_in_transaction_ms=60_000,
+            pool_size=2,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The rules in motion: one handler a command, and the jobs of the clock."""

@@ -1,0 +1,87 @@
+"""Sales rollups: kept up to date by the clock, and recomputed on demand."""
+
+from datetime import date
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from db.models.operation import ANALYTICS
+from db.queries import sales
+from db.session import jobs_database
+from workers.app import app
+from workers.commands import RebuildRollups
+from workers.dispatch import REBUILD
+from workers.offline import run_next
+from workers.settings import worker_settings
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name="analytics.refresh")
+def refresh_rollups() -> int:
+    """Celery: bring the rollups up to date.
+
+    Returns:
+        How many days were computed.
+    """
+    with jobs_database().transaction() as connection:
+        days = refresh(connection, worker_settings().shop_timezone)
+    if days:
+        log.info("rollups_refreshed", days=days)
+    return days
+
+
+def refresh(connection: Connection, timezone: str) -> int:
+    """Compute the days that changed, and those never rolled up, unless another is at it.
+
+    Returns:
+        How many days were computed.
+    """
+    if not sales.take_lock(connection):
+        return 0
+    sales.use_zone(connection, timezone)
+    changed = sales.changed_days(connection)
+    days = changed.keys() | _never_held(connection)
+    for first, last in sales.ranges(days):
+        sales.roll_up(connection, first, last, _changes_of(changed, first, last))
+    return len(days)
+
+
+def _never_held(connection: Connection) -> set[date]:
+    """The days since the first order, today included, that have no rollup."""
+    first = sales.first_order_day(connection)
+    if first is None:
+        return set()
+    _, today = sales.clock(connection)
+    return set(sales.span(first, today)) - sales.rolled_days(connection, first, today)
+
+
+def _changes_of(changed: dict[date, list[int]], first: date, last: date) -> list[int]:
+    return [change for day, rows in changed.items() if first <= day <= last for change in rows]
+
+
+def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
+    """Compute a range of days again; the same answer whoever asks how often."""
+    timezone = worker_settings().shop_timezone
+    sales.wait_for_lock(connection)
+    sales.use_zone(connection, timezone)
+    changed = sales.changed_days(connection)
+    first = max(command.start_date, sales.first_order_day(connection) or date.max)
+    # Of days to come there is nothing to keep.
+    last = min(command.end_date, sales.clock(connection)[1])
+    if first <= last:
+        sales.roll_up(connection, first, last, _changes_of(changed, first, last))
+    return {
+        "startDate": command.start_date.isoformat(),
+        "endDate": command.end_date.isoformat(),
+        "timezone": timezone,
+        "days": (command.end_date - command.start_date).days + 1,
+    }
+
+
+@app.task(name=REBUILD)
+def run_rebuilds() -> None:
+    """Celery: do the recomputations that are waiting."""
+    while run_next(jobs_database(), ANALYTICS, rebuild):
+        pass

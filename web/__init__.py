@@ -1,0 +1,1 @@
+"""The door: REST and sockets in front of the road."""

@@ -1,0 +1,194 @@
+"""Who is at the door: API keys, their scopes, and a short memory of them."""
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, request
+from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
+
+from db.models.api_key import ApiKey, hash_secret
+from db.queries import api_keys
+from db.session import Database, web_database
+from web.errors import Problem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HEADER = "X-API-Key"
+# How long a process may still trust a key that another process has just revoked, in seconds.
+_TRUST_SECONDS = 2.0
+_MAX_SECRET = 200
+
+
+class Unauthorized(Exception):  # noqa: N818 - an answer more than an error
+    """The key is missing, unknown, revoked or expired; which of them is not told."""
+
+
+class Keyring:
+    """The keys that this process has seen in the last moments."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, tuple[float, ApiKey]] = {}
+
+    def find(self, database: Database, secret_hash: bytes) -> ApiKey | None:
+        """The key with this secret, from memory or from the database."""
+        now = time.monotonic()
+        until, key = self._seen.get(secret_hash, (0.0, None))
+        if key is not None and now < until:
+            return key
+        with database.transaction() as connection:
+            key = api_keys.find_by_hash(connection, secret_hash)
+        if key is not None:
+            self._seen[secret_hash] = (now + _TRUST_SECONDS, key)
+        return key
+
+    def forget(self) -> None:
+        """Trust nothing that was seen before: a key has changed."""
+        self._seen.clear()
+
+
+keyring = Keyring()
+
+
+def authenticate(secret: str | None, database: Database | None = None) -> ApiKey:
+    """The live key with this secret.
+
+    Args:
+        secret: what the client sent.
+        database: where to look; this process' own unless given.
+
+    Raises:
+        Unauthorized: missing, unknown, revoked or expired.
+        sqlalchemy.exc.SQLAlchemyError: the database could not be asked.
+    """
+    if not secret or len(secret) > _MAX_SECRET:
+        raise Unauthorized
+    wanted = hash_secret(secret)
+    key = keyring.find(database or web_database(), wanted)
+    # The index has found it by its hash already; this comparison takes the same time for all.
+    if key is None or not hmac.compare_digest(key.secret_hash, wanted):
+        raise Unauthorized
+    if not key.is_live(datetime.now(UTC)):
+        raise Unauthorized
+    return key
+
+
+def needs(scope: str | None) -> Callable[[F], F]:
+    """Say which scope a route needs, or with None that it is open to all.
+
+    A route without this declaration answers nobody; a test looks for such routes too.
+    """
+
+    def declare(view: F) -> F:
+        view.scope = scope  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def current_key() -> ApiKey:
+    """The key of this request, which has passed the guard."""
+    key: ApiKey = g.api_key
+    return key
+
+
+def identify() -> None:
+    """Before each request: find out who asks; limits count by it, the guard judges it after."""
+    g.api_key = None
+    g.denied = None
+    if request.endpoint is None or _scope() is None:
+        return
+    try:
+        g.api_key = authenticate(request.headers.get(HEADER))
+    except Unauthorized:
+        g.denied = Problem(
+            401,
+            "unauthorized",
+            f"A valid API key in the header {HEADER} is needed.",
+            headers={"WWW-Authenticate": f'ApiKey header="{HEADER}"'},
+        )
+
+
+def guard() -> None:
+    """Before each request, after the limits: let in who may come in.
+
+    Raises:
+        Problem: 401 without a live key, 403 without the scope.
+    """
+    if g.denied is not None:
+        raise g.denied
+    scope = _scope() if request.endpoint else None
+    if scope is not None and not g.api_key.may(scope):
+        detail = f"The key has no scope {scope!r}."
+        raise Problem(403, "forbidden", detail, requiredScope=scope)
+
+
+def _scope() -> str | None:
+    view = current_app.view_functions[request.endpoint or ""]
+    scope: str | None = getattr(view, "scope", "admin")
+    return scope
+
+
+def init_auth(app: Flask) -> None:
+    """Have each request's key looked up first."""
+    app.before_request(identify)
+
+
+def new_secret() -> str:
+    """A secret with 256 random bits."""
+    return f"pms_{secrets.token_urlsafe(32)}"
+
+
+def create_key(
+    connection: Connection,
+    *,
+    name: str,
+    scopes: list[str],
+    secret: str | None = None,
+    rate: str | None = None,
+    ws_rate: str | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey | None, str]:
+    """Register a key.
+
+    Args:
+        connection: the caller's transaction.
+        name: for people.
+        scopes: of `db.models.api_key.SCOPES`.
+        secret: a given one; a new one is made otherwise.
+        rate: requests, such as ``100/minute``; None for the installation's rate.
+        ws_rate: socket messages, likewise.
+        expires_at: when it ends by itself.
+
+    Returns:
+        The key, None if a key with this secret is registered already; and the secret, which is
+        kept nowhere.
+    """
+    secret = secret or new_secret()
+    key = api_keys.insert(
+        connection,
+        id=uuid7(),
+        name=name,
+        hint=hint_of(secret),
+        secret_hash=hash_secret(secret),
+        scopes=scopes,
+        rate=rate,
+        ws_rate=ws_rate,
+        expires_at=expires_at,
+    )
+    return key, secret
+
+
+def hint_of(secret: str) -> str:
+    """What may be shown of a secret, so that people can tell keys apart."""
+    return f"{secret[:8]}…"
+
+
+def register_first_key(database: Database, secret: str) -> None:
+    """Have the key that the operator gave; nothing happens if it is there."""
+    with database.transaction() as connection:
+        create_key(connection, name="first admin key", scopes=["admin"], secret=secret)

@@ -1,0 +1,90 @@
+"""Idempotency keys at the door: same key and same request, same answer, done once."""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from flask import Response, request
+from sqlalchemy import Connection
+
+from db.queries import idempotency
+from web.auth import current_key
+from web.errors import Invalid, Problem
+from web.services import services
+from workers.settings import worker_settings
+
+HEADER = "Idempotency-Key"
+_FORM = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Claim:
+    """This request's claim to its idempotency key, if it carries one."""
+
+    def __init__(self) -> None:
+        self.key = request.headers.get(HEADER)
+        if self.key is not None and not _FORM.fullmatch(self.key):
+            raise Invalid((HEADER, "must be 1 to 255 visible ASCII characters"))
+
+    def take(self, connection: Connection) -> idempotency.Remembered | None:
+        """Take the key; what an earlier request led to, or None.
+
+        Raises:
+            Problem: 422, the key was used with another request.
+        """
+        if self.key is None:
+            return None
+        print_of_this = _fingerprint()
+        found = idempotency.take(
+            connection,
+            api_key_id=current_key().id,
+            key=self.key,
+            fingerprint=print_of_this,
+            ttl=worker_settings().idempotency_ttl,
+        )
+        if found is not None and found.fingerprint != print_of_this:
+            detail = f"This {HEADER} was used with another request."
+            raise Problem(422, "idempotency-key-reused", detail)
+        return found
+
+
+def answer_once(make: Callable[[Connection], Response]) -> tuple[Response, bool]:
+    """Do something in one transaction and remember its answer, or give the remembered one.
+
+    Args:
+        make: does it and builds the answer; what it raises leaves nothing, the key included.
+
+    Returns:
+        The answer, and whether it was made just now.
+    """
+    claim = Claim()
+    with services().database.transaction() as connection:
+        found = claim.take(connection)
+        if found is not None:
+            response = Response(found.body, found.status, headers=found.headers)
+            response.headers["Idempotent-Replayed"] = "true"
+            return response, False
+        response = make(connection)
+        if claim.key is not None:
+            kept = ("Content-Type", "ETag", "Location")
+            idempotency.remember_answer(
+                connection,
+                api_key_id=current_key().id,
+                key=claim.key,
+                status=response.status_code,
+                headers={name: response.headers[name] for name in kept if name in response.headers},
+                body=response.get_data(),
+            )
+    return response, True
+
+
+def _fingerprint() -> bytes:
+    digest = hashlib.sha256()
+    for part in (
+        request.method.encode(),
+        request.path.encode("utf-8", "surrogatepass"),
+        request.query_string,
+        request.get_data(),
+    ):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()

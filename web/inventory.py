@@ -1,0 +1,130 @@
+"""Stock: reading it, and submitting what changes it."""
+
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from db.errors import broken_constraint
+from db.queries import stock
+from web.auth import needs
+from web.errors import Invalid, not_found
+from web.pages import cut, decode_cursor
+from web.schemas.base import answer
+from web.schemas.inventory import (
+    AdjustmentIn,
+    AdjustmentQuery,
+    CountIn,
+    MovementPage,
+    MovementsQuery,
+    StockOut,
+    StockQuery,
+)
+from web.schemas.operations import OperationOut
+from web.services import services
+from web.submit import submit
+from workers.commands import AdjustStock, Command, CountStock
+
+blueprint = APIBlueprint("inventory", __name__, tag="Inventory")
+
+
+@blueprint.get("/api/inventory/stock/<id:product_id>")
+@needs("read")
+@blueprint.input(StockQuery, location="query", arg_name="query")
+@blueprint.output(StockOut)
+def check_stock(product_id: UUID, query: StockQuery) -> Response:
+    """The stock of a product.
+
+    `stock` is what can be sold: `onHand` less `reserved`. With `at` it is answered as of that
+    time, from the ledger.
+    """
+    with services().database.transaction() as connection:
+        if query.at is None:
+            found = stock.level(connection, product_id)
+        else:
+            found = stock.level_at(connection, product_id, query.at)
+    if found is None:
+        raise not_found("product")
+    return _json(StockOut.model_validate(found))
+
+
+@blueprint.post("/api/inventory/adjust")
+@needs("write")
+@blueprint.input(AdjustmentQuery, location="query", arg_name="query")
+@blueprint.input(AdjustmentIn, arg_name="body")
+@blueprint.output(OperationOut, status_code=202)
+def adjust(body: AdjustmentIn, query: AdjustmentQuery) -> Response:
+    """Adjust the stock of a product.
+
+    Queues an operation. It is refused whole if less can be sold than is taken out
+    (`insufficient-stock`), or if the stock is not `expectedStock` at its turn
+    (`stock-changed`). With `dryRun=true` its `result` says what would happen.
+    """
+    command = AdjustStock(
+        product_id=body.product_id,
+        quantity=body.quantity,
+        type=body.type,
+        reason=body.reason,
+        reference=body.reference,
+        expected_stock=body.expected_stock,
+        dry_run=query.dry_run,
+    )
+    return _submit_for_product(command)
+
+
+@blueprint.post("/api/inventory/counts")
+@needs("write")
+@blueprint.input(CountIn, arg_name="body")
+@blueprint.output(OperationOut, status_code=202)
+def count(body: CountIn) -> Response:
+    """Set what is on hand of a product to what was counted.
+
+    Queues an operation. It is refused below what orders hold (`count-below-reserved`).
+    """
+    command = CountStock(
+        product_id=body.product_id,
+        counted=body.counted,
+        reason=body.reason,
+        expected_stock=body.expected_stock,
+    )
+    return _submit_for_product(command)
+
+
+@blueprint.get("/api/inventory/movements")
+@needs("read")
+@blueprint.input(MovementsQuery, location="query", arg_name="query")
+@blueprint.output(MovementPage)
+def movements(query: MovementsQuery) -> Response:
+    """The ledger of a product: every change of its stock, newest first."""
+    place = decode_cursor(query.cursor, int)
+    with services().database.transaction() as connection:
+        rows = stock.movements(
+            connection,
+            query.product_id,
+            limit=query.limit + 1,
+            before=place[0] if place else None,
+        )
+        if not rows and stock.level(connection, query.product_id) is None:
+            raise not_found("product")
+    page = cut(rows, query.limit, lambda row: [row["version"]])
+    return _json(MovementPage.model_validate(page))
+
+
+def _submit_for_product(command: Command) -> Response:
+    """Submit; the database itself tells whether the product is there, in the same statement."""
+
+    def prepare(_: Connection) -> Command:
+        return command
+
+    try:
+        return submit(prepare)
+    except IntegrityError as error:
+        if broken_constraint(error) != "fk_operations_product_id_products":
+            raise
+        raise Invalid(("/productId", "there is no such product")) from None
+
+
+def _json(model: StockOut | MovementPage) -> Response:
+    return Response(answer(model), content_type="application/json")

@@ -1,0 +1,137 @@
+"""Orders: accepting them, taking them a step on, reading them."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from db.errors import broken_constraint
+from db.queries import orders, products
+from web.auth import needs
+from web.errors import Invalid, not_found
+from web.pages import cut, decode_cursor
+from web.schemas.base import answer
+from web.schemas.operations import OperationOut
+from web.schemas.orders import OrderIn, OrderOut, OrderPage, OrdersQuery, OrderStatusIn
+from web.services import services
+from web.submit import submit
+from workers.commands import ChangeOrderStatus, Command, CreateOrder
+
+blueprint = APIBlueprint("orders", __name__, tag="Orders")
+
+# A JSON number carries this exactly, to the cent.
+_MAX_TOTAL = Decimal(10) ** 13
+
+
+@blueprint.post("/api/pms/orders")
+@needs("write")
+@blueprint.input(OrderIn, arg_name="body")
+@blueprint.output(OperationOut, status_code=202)
+def create_order(body: OrderIn) -> Response:
+    """Accept an order.
+
+    The order can be read at once, as `queued`. Then all its items are reserved and it is
+    `pending`, or none is and it is `rejected`, with the reason. Names and prices are those of
+    the moment of acceptance.
+    """
+
+    def prepare(connection: Connection) -> Command:
+        order_id = uuid7()
+        orders.insert(
+            connection,
+            order_id=order_id,
+            customer_id=body.customer_id,
+            shipping_address=body.shipping_address,
+            currency=services().settings.shop_currency,
+            items=_priced(connection, body),
+        )
+        return CreateOrder(order_id=order_id)
+
+    return submit(prepare)
+
+
+def _priced(connection: Connection, body: OrderIn) -> list[tuple[UUID, str, int, Decimal]]:
+    """The items with the names and prices of now.
+
+    Raises:
+        Invalid: a product is not there, or the total is beyond all measure.
+    """
+    known = products.prices(connection, {item.product_id for item in body.items})
+    unknown = [
+        (f"/items/{line}/productId", "there is no such product")
+        for line, item in enumerate(body.items)
+        if item.product_id not in known
+    ]
+    if unknown:
+        raise Invalid(*unknown)
+    priced = [
+        (item.product_id, known[item.product_id].name, item.quantity, known[item.product_id].price)
+        for item in body.items
+    ]
+    if sum(quantity * price for _, _, quantity, price in priced) >= _MAX_TOTAL:
+        raise Invalid(("/items", f"the total must be less than {_MAX_TOTAL}"))
+    return priced
+
+
+@blueprint.patch("/api/pms/orders/<id:order_id>/status")
+@needs("write")
+@blueprint.input(OrderStatusIn, arg_name="body")
+@blueprint.output(OperationOut, status_code=202)
+def change_status(order_id: UUID, body: OrderStatusIn) -> Response:
+    """Take an order one step on.
+
+    `pending → confirmed → processing → shipped → delivered`, or `cancelled` before it is
+    shipped. The same status again is a success that changes nothing; anything else is refused
+    (`invalid-transition`, with `allowedTransitions`).
+    """
+
+    def prepare(_: Connection) -> Command:
+        return ChangeOrderStatus(order_id=order_id, status=body.status)
+
+    try:
+        return submit(prepare)
+    except IntegrityError as error:
+        if broken_constraint(error) != "fk_operations_order_id_orders":
+            raise
+        raise not_found("order") from None
+
+
+@blueprint.get("/api/pms/orders/<id:order_id>")
+@needs("read")
+@blueprint.output(OrderOut)
+def read_order(order_id: UUID) -> Response:
+    """An order with its items and transitions."""
+    with services().database.transaction() as connection:
+        found = orders.find(connection, order_id)
+    if found is None:
+        raise not_found("order")
+    return _json(OrderOut.model_validate(found))
+
+
+@blueprint.get("/api/pms/orders")
+@needs("read")
+@blueprint.input(OrdersQuery, location="query", arg_name="query")
+@blueprint.output(OrderPage)
+def list_orders(query: OrdersQuery) -> Response:
+    """Orders, newest first."""
+    place = decode_cursor(query.cursor, UUID)
+    with services().database.transaction() as connection:
+        rows = orders.page(
+            connection,
+            limit=query.limit + 1,
+            before=place[0] if place else None,
+            status=query.status,
+            customer_id=query.customer_id,
+            since=query.from_,
+            until=query.to,
+        )
+    page = cut(rows, query.limit, lambda row: [str(row["id"])])
+    return _json(OrderPage.model_validate(page))
+
+
+def _json(model: OrderOut | OrderPage) -> Response:
+    return Response(answer(model), content_type="application/json")

@@ -1,0 +1,185 @@
+"""The wire's own types: identifiers, text, whole numbers, money, time; camelCase throughout."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+# NUL cannot be stored in PostgreSQL's text.
+_NO_NUL = r"^[^\x00]*$"
+
+
+class Body(BaseModel):
+    """A request's body or query: nothing unknown, nothing guessed."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True)
+
+
+class Out(BaseModel):
+    """A response's body."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True
+    )
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is 5. Anything else that is no integer is refused."""
+    if isinstance(value, bool):
+        raise ValueError("must be an integer")
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError("must be a finite integer")
+        if value.adjusted() > 18:
+            raise ValueError("is out of range")
+        if value != value.to_integral_value():
+            raise ValueError("must be an integer")
+        return int(value)
+    if not isinstance(value, int):
+        raise ValueError("must be an integer")
+    return value
+
+
+def _money(value: Any) -> Decimal:
+    """A JSON number, parsed as a decimal, with at most two decimals."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise ValueError("must be a number")
+    amount = Decimal(value)
+    if not amount.is_finite():
+        raise ValueError("must be a finite number")
+    if amount.adjusted() >= 12:
+        raise ValueError("is out of range")
+    rounded = amount.quantize(Decimal("0.01"))
+    if rounded != amount:
+        raise ValueError("must have at most 2 decimals")
+    return rounded
+
+
+def _identifier(value: Any) -> UUID:
+    if isinstance(value, UUID):
+        return value
+    # The canonical form only: UUID() would take braces, prefixes and missing hyphens too.
+    if not isinstance(value, str) or len(value) != 36:
+        raise ValueError("must be a UUID")
+    try:
+        found = UUID(value)
+    except ValueError:
+        raise ValueError("must be a UUID") from None
+    if str(found) != value.lower():
+        raise ValueError("must be a UUID")
+    return found
+
+
+def _digits(value: Any) -> Any:
+    """A whole number in a query string: digits only, no sign, blank or other script."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+        return int(value)
+    if isinstance(value, int):
+        return value
+    raise ValueError("must be a whole number")
+
+
+def _flag(value: Any) -> bool:
+    """A yes or no in a query string."""
+    if value in ("true", "false", True, False):
+        return value in ("true", True)
+    raise ValueError("must be true or false")
+
+
+def _moment(value: Any) -> datetime:
+    """RFC 3339 with an offset; a plus sign that became a blank on the way is taken for one."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or len(value) > 40:
+        raise ValueError("must be a time such as 2026-11-23T08:15:30Z")
+    try:
+        moment = datetime.fromisoformat(value.replace(" ", "+"))
+    except ValueError:
+        raise ValueError("must be a time such as 2026-11-23T08:15:30Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("must have an offset, such as Z or +01:00")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with microseconds, such as ``2026-11-23T08:15:30.123456Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+QueryWhole = Annotated[int, BeforeValidator(_digits, json_schema_input_type=int)]
+QueryFlag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
+QueryTime = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Id = Annotated[
+    UUID,
+    BeforeValidator(_identifier),
+    WithJsonSchema({"type": "string", "format": "uuid"}),
+]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money),
+    Field(ge=0, lt=10**12),
+    PlainSerializer(float, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 1e12, "multipleOf": 0.01}),
+]
+MoneyOut = Annotated[
+    Decimal,
+    PlainSerializer(float, return_type=float, when_used="json"),
+    WithJsonSchema({"type": "number"}),
+]
+Time = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+def text_type(longest: int, shortest: int = 0) -> Any:
+    """Text of a bounded length, in characters, without NUL."""
+    return Annotated[
+        str,
+        StringConstraints(strict=True, min_length=shortest, max_length=longest, pattern=_NO_NUL),
+    ]
+
+
+ShortText = text_type(200, 1)
+LongText = text_type(20_000)
+
+Item = TypeVar("Item")
+
+
+class Page(Out, Generic[Item]):
+    """One page of a list."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class PageQuery(Body):
+    """Which page of a list."""
+
+    limit: QueryWhole = Field(default=50, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=500)
+
+
+def answer(value: BaseModel) -> bytes:
+    """A model as it goes over the wire."""
+    return value.model_dump_json(by_alias=True).encode()

@@ -1,0 +1,95 @@
+"""Orders on the wire."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from db.models.order import STATUSES
+from web.schemas.base import (
+    Body,
+    Id,
+    MoneyOut,
+    Out,
+    PageQuery,
+    QueryTime,
+    ShortText,
+    Time,
+    Whole,
+    text_type,
+)
+
+OrderStatus = Literal[STATUSES]  # type: ignore[valid-type]
+
+
+class OrderItemIn(Body):
+    """So many units of a product."""
+
+    product_id: Id
+    quantity: Whole = Field(ge=1, le=1_000_000_000)
+
+
+class OrderIn(Body):
+    """What a customer wants, and where it goes."""
+
+    items: list[OrderItemIn] = Field(min_length=1, max_length=200)
+    customer_id: ShortText
+    shipping_address: text_type(2_000, 1)  # type: ignore[valid-type]
+
+
+class OrderStatusIn(Body):
+    """The next step."""
+
+    status: Literal["confirmed", "processing", "shipped", "delivered", "cancelled"]
+
+
+class OrderItemOut(Out):
+    """An item, with the name and the price of the moment when the order was accepted."""
+
+    product_id: UUID
+    name: str
+    quantity: int
+    unit_price: MoneyOut
+    line_total: MoneyOut
+
+
+class TransitionOut(Out):
+    """A step that the order has gone."""
+
+    from_status: OrderStatus = Field(serialization_alias="from")
+    to_status: OrderStatus = Field(serialization_alias="to")
+    operation_id: UUID
+    at: Time
+
+
+class OrderOut(Out):
+    """An order as it stands."""
+
+    id: UUID
+    status: OrderStatus
+    items: list[OrderItemOut]
+    total: MoneyOut
+    currency: str
+    customer_id: str
+    shipping_address: str
+    reason: dict[str, Any] | None
+    transitions: list[TransitionOut]
+    version: int
+    created_at: Time
+    updated_at: Time
+
+
+class OrdersQuery(PageQuery):
+    """Which orders; times are those of acceptance, ``to`` excluded."""
+
+    status: OrderStatus | None = None
+    customer_id: ShortText | None = None
+    from_: QueryTime | None = Field(default=None, alias="from")
+    to: QueryTime | None = None
+
+
+class OrderPage(Out):
+    """Orders, newest first."""
+
+    items: list[OrderOut]
+    next_cursor: str | None

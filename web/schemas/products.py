@@ -1,0 +1,103 @@
+"""Products on the wire."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import MISSING, Field
+
+from web.schemas.base import (
+    Body,
+    LongText,
+    Money,
+    MoneyOut,
+    Out,
+    PageQuery,
+    ShortText,
+    Time,
+    Whole,
+    text_type,
+)
+
+Sku = text_type(100, 1)
+ImageUrl = text_type(2_000, 1)
+ProductStatus = Literal["draft", "published"]
+Sort = Literal["name", "-name", "price", "-price", "createdAt", "-createdAt"]
+
+_MOST_IMAGES = 50
+_HIGHEST_THRESHOLD = 1_000_000_000
+
+
+class ProductIn(Body):
+    """A new product; it begins as a draft."""
+
+    name: ShortText
+    description: LongText
+    price: Money
+    category_id: ShortText
+    images: list[ImageUrl] = Field(max_length=_MOST_IMAGES)  # type: ignore[valid-type]
+    sku: Sku | None = Field(default=None, description="Unique, if there is one")
+    low_stock_threshold: Whole = Field(
+        default=5,
+        ge=0,
+        le=_HIGHEST_THRESHOLD,
+        description="At this stock and below an alert is raised",
+    )
+
+
+class ProductPatch(Body):
+    """What is to change; all else stays as it is, and only the SKU can be taken away."""
+
+    name: ShortText | MISSING = MISSING  # type: ignore[valid-type]
+    description: LongText | MISSING = MISSING  # type: ignore[valid-type]
+    price: Money | MISSING = MISSING  # type: ignore[valid-type]
+    category_id: ShortText | MISSING = MISSING  # type: ignore[valid-type]
+    images: list[ImageUrl] | MISSING = Field(  # type: ignore[valid-type]
+        default=MISSING, max_length=_MOST_IMAGES
+    )
+    sku: Sku | MISSING | None = MISSING  # type: ignore[valid-type]
+    low_stock_threshold: Whole | MISSING = Field(  # type: ignore[valid-type]
+        default=MISSING, ge=0, le=_HIGHEST_THRESHOLD
+    )
+
+
+class PublishIn(Body):
+    """The one step that a product goes."""
+
+    status: Literal["published"]
+
+
+class ProductOut(Out):
+    """A product as it stands; its stock is told elsewhere."""
+
+    id: UUID
+    sku: str | None
+    name: str
+    description: str
+    price: MoneyOut
+    category_id: str
+    images: list[str]
+    status: ProductStatus
+    low_stock_threshold: int
+    version: int = Field(description="Grows by one with each change; it is the ETag")
+    created_at: Time
+    updated_at: Time
+
+
+class ProductsQuery(PageQuery):
+    """Which products, in which order."""
+
+    status: ProductStatus | None = None
+    category_id: ShortText | None = None
+    q: text_type(200) | None = Field(  # type: ignore[valid-type]
+        default=None, description="Part of the name or of the SKU, in any case"
+    )
+    sort: Sort = "-createdAt"
+    # A cursor carries the name that it continues after.
+    cursor: str | None = Field(default=None, max_length=2_000)
+
+
+class ProductPage(Out):
+    """Products in the order asked for."""
+
+    items: list[ProductOut]
+    next_cursor: str | None

@@ -1,0 +1,41 @@
+"""What the routes work with: the database, the waker, the waiters, the cache, the streams."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, current_app
+
+from db.session import Database
+from web.settings import WebSettings
+from workers.dispatch import Waker
+
+if TYPE_CHECKING:
+    from web.cache import ProductCache
+    from web.health import Probes
+    from web.streams import Streams
+    from web.waiters import Waiters
+
+_NAME = "pms"
+
+
+@dataclass
+class Services:
+    """The parts of one web process, made in `web.app` and handed to the routes."""
+
+    settings: WebSettings
+    database: Database
+    waker: Waker
+    waiters: "Waiters"
+    streams: "Streams"
+    cache: "ProductCache"
+    probes: "Probes"
+
+
+def init_services(app: Flask, services: Services) -> None:
+    """Give an application its parts."""
+    app.extensions[_NAME] = services
+
+
+def services() -> Services:
+    """The parts of the application that serves this request."""
+    return cast(Services, current_app.extensions[_NAME])

@@ -1,0 +1,140 @@
+"""Submitting an operation: durable before the answer, woken after it, waited for on demand."""
+
+import re
+from collections.abc import Callable
+
+import orjson
+from flask import Response, g, request
+from sqlalchemy import Connection
+
+from db.models.operation import Operation
+from db.queries import idempotency, operations
+from web.auth import current_key
+from web.errors import PROBLEM_JSON, Problem
+from web.idempotency import Claim
+from web.schemas.base import answer
+from web.schemas.operations import OperationOut
+from web.services import services
+from workers.commands import COMMANDS, Command, CreateOrder
+from workers.dispatch import record
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
+_LONGEST_WAIT = 30
+
+
+def submit(prepare: Callable[[Connection], Command]) -> Response:
+    """Record the operation of a command and answer.
+
+    Args:
+        prepare: builds the command inside the transaction that records it, and may write what
+            belongs to it, such as the order; what it raises leaves nothing.
+
+    Returns:
+        ``202``, or with ``Prefer: wait`` the operation's end.
+    """
+    claim = Claim()
+    with services().database.transaction() as connection:
+        found = claim.take(connection)
+        if found is not None:
+            operation = _remembered(connection, found)
+        else:
+            operation = record_for_key(connection, prepare(connection))
+            if claim.key is not None:
+                idempotency.remember_operation(
+                    connection,
+                    api_key_id=current_key().id,
+                    key=claim.key,
+                    operation_id=operation.id,
+                )
+    if found is None:
+        services().waker.ask(COMMANDS[operation.kind].queue)
+    response = _respond(operation)
+    if found is not None:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def record_for_key(connection: Connection, command: Command, **more: object) -> Operation:
+    """Record a command in the name of this request's key."""
+    return record(
+        connection,
+        command,
+        api_key_id=current_key().id,
+        request_id=g.request_id,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _remembered(connection: Connection, found: idempotency.Remembered) -> Operation:
+    operation = None
+    if found.operation_id is not None:
+        operation = operations.find(connection, found.operation_id)
+    if operation is None:
+        raise Problem(422, "idempotency-key-reused", "The key was used with another request.")
+    return operation
+
+
+def _respond(operation: Operation) -> Response:
+    seconds = _seconds_to_wait()
+    if seconds is None:
+        return accepted(operation)
+    if not operation.ended:
+        operation = _wait(operation, seconds)
+    response = _end(operation) if operation.ended else accepted(operation)
+    response.headers["Preference-Applied"] = f"wait={seconds}"
+    return response
+
+
+def _seconds_to_wait() -> int | None:
+    """Of ``Prefer: wait=N`` (RFC 7240, section 4.3); a preference that is no number is ignored."""
+    found = _WAIT.search(",".join(request.headers.getlist("Prefer")))
+    return min(int(found[1]), _LONGEST_WAIT) if found else None
+
+
+def _wait(operation: Operation, seconds: int) -> Operation:
+    waiter = services().waiters.register(operation.id)
+    try:
+        # It may have ended between its commit and the registration; only a look after is sure.
+        current = _current(operation)
+        if current.ended or not waiter.wait(seconds):
+            return current
+        return _current(operation)
+    finally:
+        waiter.cancel()
+
+
+def _current(operation: Operation) -> Operation:
+    with services().database.transaction() as connection:
+        return operations.find(connection, operation.id) or operation
+
+
+def accepted(operation: Operation) -> Response:
+    """``202`` with the operation as it stands and where to find it."""
+    return _with_location(operation, 202)
+
+
+def _end(operation: Operation) -> Response:
+    if operation.error is None:
+        status = 201 if operation.kind == CreateOrder.kind else 200
+        return _with_location(operation, status)
+    status = operation.error["status"]
+    body = {
+        **operation.error,
+        "instance": request.path,
+        "requestId": g.request_id,
+        "operationId": str(operation.id),
+    }
+    response = Response(orjson.dumps(body), status, content_type=PROBLEM_JSON)
+    response.headers["Location"] = location(operation)
+    return response
+
+
+def _with_location(operation: Operation, status: int) -> Response:
+    response = Response(answer(OperationOut.of(operation)), status, content_type="application/json")
+    response.headers["Location"] = location(operation)
+    return response
+
+
+def location(operation: Operation) -> str:
+    """Where an operation can be read."""
+    return f"/api/operations/{operation.id}"

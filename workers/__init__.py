@@ -1,0 +1,1 @@
+"""The road: the way in (dispatch), the line (runner) and the way out (broadcast)."""

@@ -1,0 +1,77 @@
+"""The Celery application: how messages travel, and nothing about what they mean."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+
+import beat_schedule
+from db.session import jobs_database, line_database
+from workers.logs import configure_logs
+from workers.settings import worker_settings
+
+# Longer than any task may run (`task_time_limit`), and the same wherever Celery asks for it:
+# a killed worker's message comes back after this.
+_VISIBILITY_SECONDS = 420
+_TRANSPORT = {
+    "visibility_timeout": _VISIBILITY_SECONDS,
+    # Look for a killed worker's messages every second instead of every 86.
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    "socket_keepalive": True,
+    "retry_on_timeout": False,
+}
+
+app = Celery("pms")
+app.conf.update(
+    broker_url=worker_settings().redis_url,
+    broker_transport_options=_TRANSPORT,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_pool_limit=4,
+    broker_pool_acquire_timeout=1,
+    visibility_timeout=_VISIBILITY_SECONDS,
+    include=[
+        "workers.runner",
+        "tasks.inventory",
+        "tasks.orders",
+        "tasks.alerts",
+        "tasks.analytics",
+        "tasks.maintenance",
+    ],
+    task_default_queue="maintenance",
+    task_create_missing_queues=True,
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_annotations={"line.drain": {"time_limit": 8}},
+    task_time_limit=300,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=10_000,
+    worker_max_memory_per_child=400_000,
+    worker_soft_shutdown_timeout=9,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    timezone="UTC",
+    enable_utc=True,
+    beat_schedule=beat_schedule.BEAT_SCHEDULE,
+    beat_scheduler="workers.clock:Clock",
+    beat_max_loop_interval=2,
+)
+
+
+@setup_logging.connect
+def _logs(**_: Any) -> None:
+    configure_logs()
+
+
+@worker_process_init.connect
+def _leave_parents_connections(**_: Any) -> None:
+    """A pool that is inherited over a fork hangs."""
+    for database in (line_database(), jobs_database()):
+        database.forget_inherited_connections()

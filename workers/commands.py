@@ -1,0 +1,110 @@
+"""Commands: what can be asked of the line, as small frozen requests."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+
+from db.models.operation import ANALYTICS, LINE
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustStock:
+    """Add units to a product's stock or take them out, by hand."""
+
+    kind: ClassVar = "adjust-stock"
+    queue: ClassVar = LINE
+    product_id: UUID
+    quantity: int
+    type: Literal["increment", "decrement"]
+    reason: str | None = None
+    reference: str | None = None
+    expected_stock: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CountStock:
+    """Set what is on hand to what was counted."""
+
+    kind: ClassVar = "count-stock"
+    queue: ClassVar = LINE
+    product_id: UUID
+    counted: int
+    reason: str | None = None
+    expected_stock: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder:
+    """Reserve all items of an accepted order, or none."""
+
+    kind: ClassVar = "create-order"
+    queue: ClassVar = LINE
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOrderStatus:
+    """Take an order one step on."""
+
+    kind: ClassVar = "change-order-status"
+    queue: ClassVar = LINE
+    order_id: UUID
+    status: Literal["confirmed", "processing", "shipped", "delivered", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAlerts:
+    """Look again whether a product deserves an alert: its threshold or status has changed."""
+
+    kind: ClassVar = "check-alerts"
+    queue: ClassVar = LINE
+    product_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildRollups:
+    """Compute the sales of a range of days again, both days included."""
+
+    kind: ClassVar = "rebuild-rollups"
+    queue: ClassVar = ANALYTICS
+    start_date: date
+    end_date: date
+
+
+Command = AdjustStock | CountStock | CreateOrder | ChangeOrderStatus | CheckAlerts | RebuildRollups
+
+COMMANDS: dict[str, type[Command]] = {
+    command.kind: command
+    for command in (
+        AdjustStock,
+        CountStock,
+        CreateOrder,
+        ChangeOrderStatus,
+        CheckAlerts,
+        RebuildRollups,
+    )
+}
+_adapters: dict[str, TypeAdapter[Any]] = {
+    kind: TypeAdapter(command) for kind, command in COMMANDS.items()
+}
+
+
+def encode(command: Command) -> str:
+    """The command as the JSON that its operation keeps."""
+    return orjson.dumps(command).decode()
+
+
+def decode(kind: str, payload: dict[str, Any]) -> Command:
+    """The command that an operation keeps.
+
+    Raises:
+        KeyError: no command is of this kind.
+        pydantic.ValidationError: the payload is not one of it.
+    """
+    command: Command = _adapters[kind].validate_python(payload)
+    return command

@@ -1,0 +1,95 @@
+"""The way in: record an operation, then wake a worker, never the other way round."""
+
+import threading
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
+
+from db.models.operation import LINE, Operation
+from db.queries import operations
+from workers.app import app
+from workers.commands import Command, encode
+
+log = structlog.get_logger(__name__)
+
+DRAIN = "line.drain"
+REBUILD = "analytics.rebuild"
+# A publish that cannot be made soon is left to the sweeper.
+_PUBLISH = {"retry": False, "expires": 60}
+
+
+def record(
+    connection: Connection,
+    command: Command,
+    *,
+    api_key_id: UUID | None = None,
+    request_id: str | None = None,
+    retry_of: UUID | None = None,
+) -> Operation:
+    """Write the operation of a command; it is accepted when the caller's transaction commits.
+
+    Args:
+        connection: the caller's transaction, which may hold what belongs to the operation.
+        command: what is asked.
+        api_key_id: who asks, and is told of the end; None for the product itself.
+        request_id: follows the operation through every log line.
+        retry_of: the dead operation that this one tries again.
+
+    Returns:
+        The operation, queued.
+    """
+    return operations.insert(
+        connection,
+        id=uuid7(),
+        queue=command.queue,
+        kind=command.kind,
+        payload=encode(command),
+        product_id=getattr(command, "product_id", None),
+        order_id=getattr(command, "order_id", None),
+        api_key_id=api_key_id,
+        request_id=request_id,
+        retry_of=retry_of,
+    )
+
+
+def wake(queue: str = LINE) -> None:
+    """Publish the one message that makes a worker look; any number of them is harmless."""
+    app.send_task(DRAIN if queue == LINE else REBUILD, queue=queue, **_PUBLISH)
+
+
+class Waker:
+    """Wakes workers off the request path: one message for all that wait at the moment.
+
+    A frozen Redis holds a publish for seconds; here it holds only this thread, and requests
+    go on. What could not be published is found by the sweeper.
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._queues: set[str] = set()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to listen for wishes."""
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+        self._thread.start()
+
+    def ask(self, queue: str = LINE) -> None:
+        """Have a worker woken soon; returns at once."""
+        self._queues.add(queue)
+        self._asked.set()
+
+    def _run(self) -> None:
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            queues: Any = self._queues
+            self._queues = set()
+            for queue in queues:
+                try:
+                    wake(queue)
+                except Exception as error:
+                    log.warning("wake_failed", queue=queue, error=repr(error))

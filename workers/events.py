@@ -1,0 +1,96 @@
+"""Events: what clients are told. Each class is one socket event, and the schema of its data."""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Event(BaseModel):
+    """A fact, committed with its change under the next number of its stream."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+    name: ClassVar[str]
+
+    def wire_fragment(self) -> orjson.Fragment:
+        """Its data as JSON, written once for the database and for all clients."""
+        return orjson.Fragment(self.model_dump_json(by_alias=True, exclude_none=True))
+
+
+class StockAdjusted(Event):
+    """A product's stock has changed, once."""
+
+    name: ClassVar = "inventory_update"
+    product_id: UUID
+    stock: int
+    on_hand: int
+    reserved: int
+    version: int
+    reason: str
+    operation_id: UUID
+
+
+class OrderMoved(Event):
+    """An order has gone one step."""
+
+    name: ClassVar = "order_status"
+    order_id: UUID
+    status: str
+    previous_status: str
+    operation_id: UUID
+    reason: dict[str, Any] | None = None
+
+
+class ProductChanged(Event):
+    """A product was created, edited or published."""
+
+    name: ClassVar = "product_update"
+    product_id: UUID
+    status: str
+    version: int
+
+
+class OperationEnded(Event):
+    """An operation has its one end."""
+
+    name: ClassVar = "operation_update"
+    operation_id: UUID
+    kind: str
+    status: Literal["succeeded", "failed", "dead"]
+    attempts: int
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    order_id: UUID | None
+    product_id: UUID | None
+    finished_at: datetime
+    request_id: str | None
+
+
+class SystemAlerted(Event):
+    """Something that everybody should know."""
+
+    name: ClassVar = "system_alert"
+    type: Literal[
+        "low_stock",
+        "out_of_stock",
+        "stock_recovered",
+        "operation_dead",
+        "integrity",
+        "component_away",
+    ]
+    message: str
+    product_id: UUID | None = None
+    stock: int | None = None
+    threshold: int | None = None
+    operation_id: UUID | None = None
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.name: event
+    for event in (StockAdjusted, OrderMoved, ProductChanged, OperationEnded, SystemAlerted)
+}
