@@ -84,7 +84,7 @@ def session_app() -> Any:
     """The Flask application of this test process, without its server and its background."""
     from web.app import create_web
 
-    return create_web().app
+    return create_web(async_mode="threading").app
 
 
 @pytest.fixture

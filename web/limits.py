@@ -51,7 +51,8 @@ def init_limits(app: Flask) -> Limiter:
         """The fields of the IETF draft "RateLimit header fields for HTTP", version 3."""
         limit = limiter.current_limit
         if limit is not None:
-            reset = max(0, round(limit.reset_at - time.time()))
+            window = limit.limit.get_expiry()
+            reset = min(window, max(0, round(limit.reset_at - time.time())))
             response.headers["RateLimit-Limit"] = str(limit.limit.amount)
             response.headers["RateLimit-Remaining"] = str(max(0, limit.remaining))
             response.headers["RateLimit-Reset"] = str(reset)

@@ -1,83 +1,11 @@
-"""How requests are parsed and described: APIFlask with pydantic, strict where it is lenient."""
+"""How requests are described: OpenAPI 3.1, out of the same schemas that validate."""
 
-import json
-from decimal import Decimal
 from typing import Any
 
 from apiflask import APIFlask
-from apiflask.schema_adapters.pydantic import PydanticAdapter
-from apiflask.schema_adapters.registry import registry
-from flask import Request
-from pydantic import BaseModel, ValidationError
 
-from web.errors import PROBLEM_JSON, Invalid, Problem
-
-_TOO_DEEP = "The body is nested too deeply."
-
-
-class StrictAdapter(PydanticAdapter):
-    """Validates what APIFlask's own adapter would let through or lose.
-
-    Bodies must say that they are JSON, numbers are read as decimals, a query parameter that is
-    given twice is not silently halved, and every bad field is named by a JSON pointer.
-    """
-
-    def validate_input(self, request: Request, location: str, **_: Any) -> BaseModel:
-        """The parsed body or query.
-
-        Raises:
-            Problem: 400 malformed, 413 too large, 415 not JSON, 422 not valid.
-        """
-        if location == "json":
-            return parse(self.model_class, read_json(request))
-        given = request.args.to_dict(flat=False)
-        values = {name: found[0] if len(found) == 1 else found for name, found in given.items()}
-        return parse(self.model_class, values, prefix="?")
-
-
-registry.register("pydantic", StrictAdapter)
-
-
-def read_json(request: Request) -> Any:
-    """The body as JSON whose fractions are decimals; NaN and Infinity stay visible as such.
-
-    Raises:
-        Problem: 400 malformed, 415 not declared as JSON.
-    """
-    if not request.is_json:
-        raise Problem(415, "unsupported-media-type", "The body must be sent as application/json.")
-    data = request.get_data()
-    try:
-        return json.loads(data, parse_float=Decimal, parse_constant=Decimal)
-    except RecursionError:
-        raise Problem(400, "malformed-request", _TOO_DEEP) from None
-    except json.JSONDecodeError as error:
-        detail = f"The body is no JSON: {error.msg}, line {error.lineno}, column {error.colno}."
-        raise Problem(400, "malformed-request", detail) from None
-    except UnicodeDecodeError:
-        raise Problem(400, "malformed-request", "The body is no UTF-8.") from None
-    except ValueError:
-        raise Invalid(("", "a number has too many digits")) from None
-
-
-def parse(model: type[BaseModel], values: Any, prefix: str = "/") -> BaseModel:
-    """The model of these values.
-
-    Raises:
-        Invalid: with a pointer to every bad field.
-    """
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise Invalid(*(_named(problem, prefix) for problem in found[:100])) from None
-
-
-def _named(problem: Any, prefix: str) -> tuple[str, str]:
-    steps = [str(step).replace("~", "~0").replace("/", "~1") for step in problem["loc"]]
-    detail = problem["msg"].removeprefix("Value error, ")
-    return (prefix + "/".join(steps) if steps else ""), detail
-
+from web.auth import needs
+from web.errors import PROBLEM_JSON
 
 _PROBLEM = {
     "type": "object",
@@ -134,8 +62,11 @@ def init_openapi(app: APIFlask) -> None:
         },
     )
 
+    needs(None)(app.view_functions["openapi.spec"])
+
     @app.spec_processor
     def complete(spec: dict[str, Any]) -> dict[str, Any]:
+        spec = _flatten(spec)
         spec.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
         scopes = {
             (_template(rule.rule), method.lower()): getattr(
@@ -149,6 +80,20 @@ def init_openapi(app: APIFlask) -> None:
                 if isinstance(operation, dict) and "responses" in operation:
                     _complete(path, method, operation, scopes.get((path, method)))
         return spec
+
+
+def _flatten(value: Any) -> Any:
+    """Give nested schemas plain names: ``Page.Item`` is ``Item``, wherever it is named."""
+    if isinstance(value, list):
+        return [_flatten(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    flat = {name: _flatten(item) for name, item in value.items()}
+    if isinstance(flat.get("$ref"), str):
+        flat["$ref"] = "#/components/schemas/" + flat["$ref"].rpartition("/")[2].split(".")[-1]
+    if isinstance(flat.get("schemas"), dict):
+        flat["schemas"] = {name.split(".")[-1]: item for name, item in flat["schemas"].items()}
+    return flat
 
 
 def _template(rule: str) -> str:

@@ -64,7 +64,7 @@ def serve() -> None:
     server = eventlet.spawn(
         eventlet.wsgi.server,
         door,
-        web.wsgi,
+        web.app,
         custom_pool=pool,
         log_output=False,
         socket_timeout=60,

@@ -1,4 +1,4 @@
-"""What the routes work with: the database, the waker, the waiters, the cache, the streams."""
+"""What the routes work with: the database, the waker, the waiters, the cache."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -12,7 +12,6 @@ from workers.dispatch import Waker
 if TYPE_CHECKING:
     from web.cache import ProductCache
     from web.health import Probes
-    from web.streams import Streams
     from web.waiters import Waiters
 
 _NAME = "pms"
@@ -26,7 +25,6 @@ class Services:
     database: Database
     waker: Waker
     waiters: "Waiters"
-    streams: "Streams"
     cache: "ProductCache"
     probes: "Probes"
 

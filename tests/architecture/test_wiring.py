@@ -1,5 +1,7 @@
 """Nothing hangs loose: handlers, queues, the clock, guards and events fit together."""
 
+import ast
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -59,3 +61,19 @@ def test_every_route_has_a_guard_or_is_known_to_be_open(session_app: Any) -> Non
 @pytest.mark.parametrize("path", ["/api/pms/products", "/api/nothing/here"])
 def test_no_guard_no_answer(client_with: Any, path: str) -> None:
     assert client_with(None).get(path).status_code in (401, 404, 405)
+
+
+def test_the_clock_imports_nothing_of_ours() -> None:
+    tree = ast.parse(Path(beat_schedule.__file__).read_text())
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert imported.isdisjoint({"web", "workers", "tasks", "db"})

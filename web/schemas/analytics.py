@@ -63,9 +63,7 @@ def check_range(start: date, end: date) -> None:
         raise ValueError("the range is longer than ten years")
 
 
-Day = Annotated[
-    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})
-]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 Zone = Annotated[str, AfterValidator(_zone)]
 Ratio = Annotated[
     Decimal,
@@ -199,7 +197,7 @@ class InventoryMetricsOut(Out):
     stock_value: MoneyOut = Field(description="Units in the house at today's prices.")
     low_stock: int = Field(description="Products with an open alert of this severity.")
     out_of_stock: int = Field(description="Products with an open alert of this severity.")
-    turnover_30d: Ratio | None = Field(
+    turnover30d: Ratio | None = Field(
         alias="turnover30d",
         description="Units sold in the last 30 days by the average units in the house;"
         " null without a sale.",

@@ -120,8 +120,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
-QueryWhole = Annotated[int, BeforeValidator(_digits, json_schema_input_type=int)]
+def whole_type(least: int, most: int) -> Any:
+    """A whole number of a JSON body, both bounds included."""
+    return Annotated[int, Field(ge=least, le=most), BeforeValidator(_whole)]
+
+
 QueryFlag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 QueryTime = Annotated[
     datetime,
@@ -176,7 +179,7 @@ class Page(Out, Generic[Item]):
 class PageQuery(Body):
     """Which page of a list."""
 
-    limit: QueryWhole = Field(default=50, ge=1, le=100)
+    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_digits)] = 50
     cursor: str | None = Field(default=None, max_length=500)
 
 

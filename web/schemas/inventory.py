@@ -3,23 +3,32 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field
-
-from web.schemas.base import Body, Id, Out, PageQuery, QueryFlag, QueryTime, Time, Whole, text_type
+from web.schemas.base import (
+    Body,
+    Id,
+    Out,
+    PageQuery,
+    QueryFlag,
+    QueryTime,
+    Time,
+    text_type,
+    whole_type,
+)
 
 _Reason = text_type(500)
 _Reference = text_type(200)
+_Stock = whole_type(0, 10**12)
 
 
 class AdjustmentIn(Body):
     """Units to add to a product's stock or to take out of it."""
 
     product_id: Id
-    quantity: Whole = Field(ge=1, le=1_000_000_000)
+    quantity: whole_type(1, 1_000_000_000)  # type: ignore[valid-type]
     type: Literal["increment", "decrement"]
     reason: _Reason | None = None
     reference: _Reference | None = None
-    expected_stock: Whole | None = Field(default=None, ge=0, le=10**12)
+    expected_stock: _Stock | None = None
 
 
 class AdjustmentQuery(Body):
@@ -32,9 +41,9 @@ class CountIn(Body):
     """What was counted of a product."""
 
     product_id: Id
-    counted: Whole = Field(ge=0, le=1_000_000_000)
+    counted: whole_type(0, 1_000_000_000)  # type: ignore[valid-type]
     reason: _Reason | None = None
-    expected_stock: Whole | None = Field(default=None, ge=0, le=10**12)
+    expected_stock: _Stock | None = None
 
 
 class StockQuery(Body):

@@ -15,8 +15,8 @@ from web.schemas.base import (
     QueryTime,
     ShortText,
     Time,
-    Whole,
     text_type,
+    whole_type,
 )
 
 OrderStatus = Literal[STATUSES]  # type: ignore[valid-type]
@@ -26,7 +26,7 @@ class OrderItemIn(Body):
     """So many units of a product."""
 
     product_id: Id
-    quantity: Whole = Field(ge=1, le=1_000_000_000)
+    quantity: whole_type(1, 1_000_000_000)  # type: ignore[valid-type]
 
 
 class OrderIn(Body):

@@ -14,17 +14,17 @@ from web.schemas.base import (
     PageQuery,
     ShortText,
     Time,
-    Whole,
     text_type,
+    whole_type,
 )
 
 Sku = text_type(100, 1)
+Threshold = whole_type(0, 1_000_000_000)
 ImageUrl = text_type(2_000, 1)
 ProductStatus = Literal["draft", "published"]
 Sort = Literal["name", "-name", "price", "-price", "createdAt", "-createdAt"]
 
 _MOST_IMAGES = 50
-_HIGHEST_THRESHOLD = 1_000_000_000
 
 
 class ProductIn(Body):
@@ -36,11 +36,8 @@ class ProductIn(Body):
     category_id: ShortText
     images: list[ImageUrl] = Field(max_length=_MOST_IMAGES)  # type: ignore[valid-type]
     sku: Sku | None = Field(default=None, description="Unique, if there is one")
-    low_stock_threshold: Whole = Field(
-        default=5,
-        ge=0,
-        le=_HIGHEST_THRESHOLD,
-        description="At this stock and below an alert is raised",
+    low_stock_threshold: Threshold = Field(
+        default=5, description="At this stock and below an alert is raised"
     )
 
 
@@ -55,9 +52,7 @@ class ProductPatch(Body):
         default=MISSING, max_length=_MOST_IMAGES
     )
     sku: Sku | MISSING | None = MISSING  # type: ignore[valid-type]
-    low_stock_threshold: Whole | MISSING = Field(  # type: ignore[valid-type]
-        default=MISSING, ge=0, le=_HIGHEST_THRESHOLD
-    )
+    low_stock_threshold: Threshold | MISSING = MISSING  # type: ignore[valid-type]
 
 
 class PublishIn(Body):

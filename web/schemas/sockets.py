@@ -7,9 +7,11 @@ from pydantic.alias_generators import to_camel
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
 class StreamTopic(_Message):
@@ -38,7 +40,7 @@ class OperationTopic(StreamTopic):
     operation_id: StrictStr = Field(max_length=200)
 
 
-class SubscribedAck(_Message):
+class SubscribedAck(_Answer):
     """Acknowledges a subscription: no event lies between the snapshot and the next one."""
 
     ok: Literal[True] = True
@@ -66,7 +68,7 @@ ErrorCode = Literal[
 ]
 
 
-class ErrorAck(_Message):
+class ErrorAck(_Answer):
     """Acknowledges a message that was refused; the connection stays."""
 
     error: ErrorCode

@@ -1,0 +1,340 @@
+"""What is true of every route: who may, how errors look, what bad input gets."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from db.session import Database
+
+NOBODY = "01900000-0000-7000-8000-000000000000"
+
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/api/pms/products"): {
+        "name": "Mug",
+        "description": "d",
+        "price": 1,
+        "categoryId": "c",
+        "images": [],
+    },
+    ("PATCH", f"/api/pms/products/{NOBODY}"): {"name": "Mug"},
+    ("PUT", f"/api/pms/products/{NOBODY}/publish"): {"status": "published"},
+    ("POST", "/api/inventory/adjust"): {"productId": NOBODY, "quantity": 1, "type": "increment"},
+    ("POST", "/api/inventory/counts"): {"productId": NOBODY, "counted": 1},
+    ("POST", "/api/pms/orders"): {
+        "items": [{"productId": NOBODY, "quantity": 1}],
+        "customerId": "c",
+        "shippingAddress": "a",
+    },
+    ("PATCH", f"/api/pms/orders/{NOBODY}/status"): {"status": "confirmed"},
+    ("POST", "/api/analytics/rollups"): {"startDate": "2026-01-01", "endDate": "2026-01-02"},
+    ("POST", "/api/keys"): {"name": "k", "scopes": ["read"]},
+}
+READS = (
+    "/api/products",
+    f"/api/products/{NOBODY}",
+    f"/api/inventory/stock/{NOBODY}",
+    f"/api/inventory/movements?productId={NOBODY}",
+    "/api/inventory/alerts",
+    "/api/pms/orders",
+    f"/api/pms/orders/{NOBODY}",
+    "/api/operations",
+    f"/api/operations/{NOBODY}",
+    "/api/analytics/sales",
+    "/api/analytics/inventory/metrics",
+)
+LISTS = (
+    "/api/products",
+    "/api/inventory/alerts",
+    "/api/pms/orders",
+    "/api/operations",
+    "/api/keys",
+)
+writes = pytest.mark.parametrize(("method", "path"), list(BODIES))
+reads = pytest.mark.parametrize("path", READS)
+
+
+def check_problem(response: Any, status: int) -> dict[str, Any]:
+    """A problem document, complete, and nothing of the machinery in it."""
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    body: dict[str, Any] = response.json
+    assert body["status"] == status
+    assert {"type", "title", "detail", "instance", "requestId"} <= body.keys()
+    assert body["requestId"] == response.headers["X-Request-ID"]
+    assert "Traceback" not in response.text
+    return body
+
+
+def row_counts(database: Database) -> dict[str, int]:
+    tables = ("products", "categories", "orders", "order_items", "operations", "events", "api_keys")
+    with database.transaction() as connection:
+        return {
+            table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+            for table in (*tables, "idempotency_keys")
+        }
+
+
+@reads
+@pytest.mark.parametrize("secret", [None, "pms_unknown", "x" * 500, "\x7f"])
+def test_no_key_no_answer(client_with: Callable[..., Any], path: str, secret: str | None) -> None:
+    response = client_with(secret).get(path)
+    body = check_problem(response, 401)
+    assert body["type"] == "/docs/problems/unauthorized"
+    assert response.headers["WWW-Authenticate"]
+
+
+def test_a_refused_key_does_not_tell_why(
+    client: Any, client_with: Callable[..., Any], make_key: Callable[..., str]
+) -> None:
+    made = client.post("/api/keys", json={"name": "k", "scopes": ["read"]}).json
+    assert client.delete(f"/api/keys/{made['id']}").status_code == 204
+    revoked = client_with(made["secret"]).get("/api/products")
+    unknown = client_with("pms_unknown").get("/api/products")
+    for response in (revoked, unknown):
+        check_problem(response, 401)
+    assert revoked.json["detail"] == unknown.json["detail"]
+
+
+@writes
+def test_a_read_key_may_not_write(
+    client_with: Callable[..., Any], make_key: Callable[..., str], method: str, path: str
+) -> None:
+    reader = client_with(make_key(["read"]))
+    body = check_problem(reader.open(method, path, json=BODIES[method, path]), 403)
+    assert body["requiredScope"] in ("write", "admin")
+
+
+def test_a_write_key_may_read_but_not_manage_keys(
+    client_with: Callable[..., Any], make_key: Callable[..., str]
+) -> None:
+    writer = client_with(make_key(["write"]))
+    assert writer.get("/api/products").status_code == 200
+    check_problem(writer.get("/api/keys"), 403)
+
+
+@writes
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b'{"a":' * 100_000, "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b"{}", "application/x-www-form-urlencoded", 415),
+        (b"{}", None, 415),
+        (b"[]", "application/json", 422),
+        (b"null", "application/json", 422),
+        (b'"x"', "application/json", 422),
+        (b"NaN", "application/json", 422),
+        (b"1" * 10_000, "application/json", 422),
+        (b'{"\\ud800": "\\ud800"}', "application/json", 422),
+        (b'{"unknown": 1}', "application/json", 422),
+        (b'"' + b"x" * 2_000_000 + b'"', "application/json", 413),
+    ],
+)
+def test_bodies_that_are_no_request(
+    client: Any,
+    database: Database,
+    method: str,
+    path: str,
+    data: bytes,
+    content_type: str | None,
+    status: int,
+) -> None:
+    before = row_counts(database)
+    response = client.open(
+        method,
+        path,
+        data=data,
+        content_type=content_type,
+        headers={"Idempotency-Key": str(uuid4())},
+    )
+    check_problem(response, status)
+    assert row_counts(database) == before
+
+
+VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    0.5,
+    10**30,
+    -(10**30),
+    "1",
+    "",
+    " ",
+    "a\x00b",
+    "x" * 30_000,
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    [None],
+]
+
+
+@writes
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
+def test_wrong_values_are_named_and_leave_nothing(
+    client: Any, database: Database, method: str, path: str, value: Any
+) -> None:
+    good = BODIES[method, path]
+    for name in good:
+        before = row_counts(database)
+        response = client.open(method, path, json={**good, name: value})
+        assert response.status_code < 500, response.text
+        if response.status_code == 422:
+            body = check_problem(response, 422)
+            assert body["errors"]
+            assert all(error["pointer"].startswith("/") for error in body["errors"])
+            assert row_counts(database) == before
+
+
+@writes
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
+def test_numbers_that_are_none(client: Any, method: str, path: str, literal: str) -> None:
+    good = BODIES[method, path]
+    for name in good:
+        sent = json.dumps({**good, name: "@"}).replace('"@"', literal)
+        response = client.open(method, path, data=sent, content_type="application/json")
+        check_problem(response, 422)
+
+
+@writes
+def test_missing_and_unknown_fields_are_all_named(client: Any, method: str, path: str) -> None:
+    body = check_problem(client.open(method, path, json={"surprise": 1}), 422)
+    pointers = {error["pointer"] for error in body["errors"]}
+    assert "/surprise" in pointers
+    if method == "POST":
+        assert len(pointers) > 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PATCH", f"/api/pms/products/{NOBODY}", 404),
+        ("PUT", f"/api/pms/products/{NOBODY}/publish", 404),
+        ("PATCH", f"/api/pms/orders/{NOBODY}/status", 404),
+        ("POST", "/api/inventory/adjust", 422),
+        ("POST", "/api/inventory/counts", 422),
+        ("POST", "/api/pms/orders", 422),
+    ],
+)
+def test_unknown_things(
+    client: Any, database: Database, method: str, path: str, status: int
+) -> None:
+    before = row_counts(database)
+    body = check_problem(client.open(method, path, json=BODIES[method, path]), status)
+    if status == 422:
+        assert body["errors"][0]["pointer"].endswith("/productId")
+    assert row_counts(database) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/nothing",
+        "/api/products/1",
+        "/api/products/%00",
+        "/api/products/../../etc/passwd",
+        f"/api/products/{NOBODY}",
+        f"/api/inventory/stock/{NOBODY}",
+        f"/api/pms/orders/{NOBODY}",
+        f"/api/operations/{NOBODY}",
+        f"/api/inventory/movements?productId={NOBODY}",
+        "/nothing",
+    ],
+)
+def test_what_is_not_there_is_not_found(client: Any, path: str) -> None:
+    check_problem(client.get(path), 404)
+
+
+@pytest.mark.parametrize("path", ["/api/inventory/adjust", "/api/products", "/health"])
+def test_a_wrong_method_is_told_the_right_ones(client: Any, path: str) -> None:
+    response = client.delete(path)
+    check_problem(response, 405)
+    assert response.headers["Allow"]
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=101",
+        "limit=-1",
+        "limit=x",
+        "limit=1.0",
+        "limit=%D9%A3",
+        "limit=1&limit=2",
+        "cursor=x",
+        "cursor=%00",
+        "cursor=W10",
+        "cursor=" + "a" * 3000,
+        "surprise=1",
+    ],
+)
+def test_wrong_queries_are_named(client: Any, path: str, query: str) -> None:
+    body = check_problem(client.get(f"{path}?{query}"), 422)
+    assert body["errors"][0]["pointer"] == "?" + query.split("=")[0]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_lists_have_items_and_a_cursor(client: Any, path: str) -> None:
+    found = client.get(path)
+    assert found.status_code == 200
+    assert found.json.keys() == {"items", "nextCursor"}
+
+
+def test_a_request_id_is_taken_or_made(client: Any) -> None:
+    assert (
+        client.get("/api/products", headers={"X-Request-ID": "abc-1"}).headers["X-Request-ID"]
+        == "abc-1"
+    )
+    for bad in ("a b", "x" * 200, "é"):
+        made = client.get("/api/products", headers={"X-Request-ID": bad}).headers["X-Request-ID"]
+        assert made not in ("", bad)
+
+
+def test_limits_are_told_on_every_answer_and_held(
+    client_with: Callable[..., Any], make_key: Callable[..., str]
+) -> None:
+    limited = client_with(make_key(["read"], rate="3/minute"))
+    for left in (2, 1, 0):
+        response = limited.get("/api/products")
+        assert response.status_code == 200
+        assert response.headers["RateLimit-Limit"] == "3"
+        assert response.headers["RateLimit-Remaining"] == str(left)
+        assert 0 <= int(response.headers["RateLimit-Reset"]) <= 60
+    response = limited.get("/api/inventory/alerts")
+    check_problem(response, 429)
+    assert int(response.headers["Retry-After"]) >= 1
+    # Another key is another client.
+    assert client_with(make_key(["read"])).get("/api/products").status_code == 200
+
+
+def test_the_default_limit_is_100_a_minute(
+    client_with: Callable[..., Any], make_key: Callable[..., str]
+) -> None:
+    response = client_with(make_key(["read"], rate=None)).get("/api/products")
+    assert response.headers["RateLimit-Limit"] == "100"
+
+
+def test_those_without_a_key_are_counted_by_their_address(client_with: Callable[..., Any]) -> None:
+    stranger = client_with("pms_guess")
+    answers = [stranger.get("/api/products").status_code for _ in range(102)]
+    assert set(answers[:100]) == {401}
+    assert answers[-1] == 429
+
+
+def test_the_documents_need_no_key(client_with: Callable[..., Any]) -> None:
+    response = client_with(None).get("/openapi.json")
+    assert response.status_code == 200
+    assert response.json["openapi"].startswith("3.1")
+    assert client_with(None).get("/health").status_code in (200, 503)

@@ -1,0 +1,108 @@
+"""The web application: only wiring, so that each room can be read alone."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from apiflask import APIFlask
+from werkzeug.routing import UUIDConverter
+
+from db.session import web_database
+from web import alerts, analytics, health, inventory, keys, operations, orders, products
+from web.auth import authenticate, guard, init_auth, register_first_key
+from web.cache import ProductCache
+from web.errors import init_errors
+from web.health import Probes
+from web.limits import init_limits
+from web.openapi import init_openapi
+from web.requests import init_requests
+from web.services import Services, init_services
+from web.settings import WebSettings, web_settings
+from web.sockets import Sockets, init_sockets
+from web.waiters import Waiters
+from workers.dispatch import Waker
+from workers.settings import worker_settings
+
+_ROOMS = (products, inventory, orders, operations, analytics, alerts, keys, health)
+
+
+@dataclass
+class Web:
+    """One web process: its application, which is a WSGI callable, and what runs beside it."""
+
+    app: APIFlask
+    services: Services
+    sockets: Sockets
+
+    def start(self) -> None:
+        """Register the operator's key and begin what runs in the background."""
+        services = self.services
+        if services.settings.pms_api_key:
+            register_first_key(services.database, services.settings.pms_api_key)
+        services.waker.start()
+        services.waiters.start()
+        services.cache.start()
+        self.sockets.start()
+        services.probes.start()
+
+    def stop(self) -> None:
+        """Tell clients to come again elsewhere, answer those who wait, end the background."""
+        self.services.waiters.release_all()
+        self.sockets.stop()
+        self.services.cache.stop()
+        self.services.probes.stop()
+
+
+def create_web(async_mode: str = "eventlet") -> Web:
+    """A web process with all its rooms; nothing runs yet.
+
+    Args:
+        async_mode: how the server that will run it waits, as Flask-SocketIO names it.
+    """
+    settings = web_settings()
+    app = _create_app(settings)
+    database = web_database()
+    waker = Waker()
+    waiters = Waiters(database)
+    sockets = init_sockets(
+        app,
+        database=database,
+        waiters=waiters,
+        settings=settings,
+        authenticate=authenticate,
+        async_mode=async_mode,
+    )
+    redis_url = worker_settings().redis_url
+    services = Services(
+        settings=settings,
+        database=database,
+        waker=waker,
+        waiters=waiters,
+        cache=ProductCache(redis_url, database),
+        probes=Probes(database, redis_url, sockets.total_connections, waker),
+    )
+    init_services(app, services)
+    return Web(app, services, sockets)
+
+
+def _create_app(settings: WebSettings) -> APIFlask:
+    app = APIFlask(
+        "web",
+        title="Backend PMS",
+        version=version("backend-pms"),
+        spec_path="/openapi.json",
+        docs_path=None,
+        static_folder=None,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.converters["id"] = UUIDConverter
+    app.url_map.strict_slashes = False
+    init_errors(app)
+    # The order in which a request meets them: its id, its key, the limits, the guard.
+    init_requests(app)
+    init_auth(app)
+    init_limits(app)
+    app.before_request(guard)
+    init_openapi(app)
+    for room in _ROOMS:
+        app.register_blueprint(room.blueprint)
+    return app
