@@ -3,7 +3,7 @@
 # ruff: noqa: E402 - the standard library must be made cooperative before all else
 import warnings
 
-warnings.filterwarnings("ignore", message=".*eventlet.*", category=DeprecationWarning)
+warnings.filterwarnings("ignore", message=r"(?s).*[Ee]ventlet", category=DeprecationWarning)
 
 import eventlet
 
@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 # Connections that may be open at once: eventlet's own 1,024 would let sockets starve requests.
 _MAX_CONNECTIONS = 20_000
 _MAX_HEADER_BYTES = 16_384
-_GRACE_SECONDS = 8.0
+# Less than what a supervisor gives before it kills.
+_GRACE_SECONDS = 3.0
 
 
 def listen(host: str, port: int) -> socket.socket:

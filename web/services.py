@@ -7,12 +7,12 @@ from flask import Flask, current_app
 
 from db.session import Database
 from web.settings import WebSettings
-from workers.dispatch import Waker
 
 if TYPE_CHECKING:
     from web.cache import ProductCache
     from web.health import Probes
     from web.waiters import Waiters
+    from workers.dispatch import Waker
 
 _NAME = "pms"
 
@@ -23,7 +23,7 @@ class Services:
 
     settings: WebSettings
     database: Database
-    waker: Waker
+    waker: "Waker"
     waiters: "Waiters"
     cache: "ProductCache"
     probes: "Probes"

@@ -1,8 +1,10 @@
 """The Celery application: how messages travel, and nothing about what they mean."""
 
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init
 
 import beat_schedule
@@ -23,6 +25,9 @@ _TRANSPORT = {
     "socket_keepalive": True,
     "retry_on_timeout": False,
 }
+
+# It warns of pickles under root; only JSON is accepted here.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("pms")
 app.conf.update(

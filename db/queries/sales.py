@@ -20,7 +20,7 @@ _ZONE = "current_setting('TimeZone')"
 _ROLLUP_LOCK = 7_306_003
 
 
-class UnknownZone(ValueError):
+class UnknownZoneError(ValueError):
     """The database knows no time zone of this name."""
 
 
@@ -35,14 +35,14 @@ def use_zone(connection: Connection, timezone: str) -> None:
         timezone: an IANA name.
 
     Raises:
-        UnknownZone: PostgreSQL's own list of zones lacks it.
+        UnknownZoneError: PostgreSQL's own list of zones lacks it.
     """
     try:
         connection.execute(
             text("SELECT set_config('TimeZone', :timezone, true)"), {"timezone": timezone}
         )
     except DataError as error:
-        raise UnknownZone(timezone) from error
+        raise UnknownZoneError(timezone) from error
 
 
 def take_lock(connection: Connection) -> bool:
@@ -256,8 +256,15 @@ def roll_up(connection: Connection, start: date, end: date, changes: Collection[
     )
 
 
+_FORGET_OTHER_ZONES = [
+    text(f"DELETE FROM {table} WHERE timezone <> {_ZONE}")  # noqa: S608
+    for table in ("sales_days", "product_sales_days")
+]
+
+
 def _forget_other_zones(connection: Connection) -> None:
     """Struck changes are not told to the rollups of a zone that the shop has left: drop those."""
-    table = "DELETE FROM {} WHERE timezone <> " + _ZONE
-    if connection.execute(text(table.format("sales_days"))).rowcount:
-        connection.execute(text(table.format("product_sales_days")))
+    days, products = _FORGET_OTHER_ZONES
+    # The second table is long; it never holds a zone that the first does not.
+    if connection.execute(days).rowcount:
+        connection.execute(products)

@@ -1,4 +1,4 @@
-"""What sockets and waiters ask: how an operation stands in its stream, and which keys still live."""
+"""What sockets and waiters ask: how operations stand in their streams, which keys still live."""
 
 from collections.abc import Collection
 from dataclasses import fields

@@ -1,7 +1,7 @@
 """API keys on the wire; a secret goes out once and never comes in."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from limits.util import parse_many
@@ -96,3 +96,14 @@ class KeyPage(Out):
 
     items: list[KeyOut]
     next_cursor: str | None
+
+
+# What rotating answers beyond what is true of all routes.
+ROTATED: dict[int | str, Any] = {
+    409: {
+        "description": "The key is revoked",
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
+    }
+}

@@ -1,6 +1,6 @@
 """Products on the wire."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import MISSING, Field
@@ -96,3 +96,38 @@ class ProductPage(Out):
 
     items: list[ProductOut]
     next_cursor: str | None
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": description,
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+def _header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string", **schema}}
+
+
+_ETAG = {"ETag": _header("The product's version, in quotes")}
+_CACHE = {"X-Cache": _header("Where the answer came from", enum=["hit", "miss"])}
+_PLACE = {"Location": _header("Where the product can be read", format="uri-reference")}
+
+# What the routes answer beyond what is true of all of them.
+CREATED: dict[int | str, Any] = {
+    201: {"headers": _ETAG | _PLACE},
+    409: _problem("Another product has this SKU"),
+}
+CHANGED: dict[int | str, Any] = {
+    200: {"headers": _ETAG},
+    409: _problem("Another product has this SKU"),
+    412: _problem("The product has another version than `If-Match` names"),
+}
+PUBLISHED = {status: answer for status, answer in CHANGED.items() if status != 409}
+READ: dict[int | str, Any] = {
+    200: {"headers": _ETAG | _CACHE},
+    304: {"description": "Still as `If-None-Match` names it", "headers": _ETAG | _CACHE},
+    412: CHANGED[412],
+}
+LISTED: dict[int | str, Any] = {200: {"headers": _CACHE}}

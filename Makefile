@@ -1,0 +1,68 @@
+# A few verbs that do everything. `make` alone lists them.
+
+# The first Python that is new enough; PYTHON=/path/to/python chooses another.
+IS_NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python $(IS_NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# What `pms up` is told, as in: make up ARGS="--port 8080"
+ARGS ?=
+# What pytest is told, as in: make test TESTS="tests/unit -x"
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check lock clean
+
+help: ## List what there is to do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: .venv/.installed ## Start everything on this machine; Ctrl-C stops it
+	@$(BIN)/pms up $(ARGS)
+
+test: check ## Check the code, then run all tests
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+
+check: .venv/.installed-dev ## Check style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## Remove what was made here; the data folder stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; \
+	if it is installed elsewhere: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) $(IS_NEW_ENOUGH) || { echo "PYTHON=$(PYTHON) is older than 3.11, or cannot be \
+	run; choose another: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual \
+	environment; on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
+
+# The locks hold setuptools too, so that the package itself installs without a download.
+.venv/.installed: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "Installing what it needs into .venv ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+	@echo "Installing what it and its tests need into .venv ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ .venv/.installed
+
+# One lock for every system and Python that we support. Versions already locked stay, unless
+# pyproject.toml asks for others; remove a lock first to renew it wholly.
+COMPILE = echo 'setuptools>=77' | build/lock/bin/uv pip compile pyproject.toml - --quiet \
+	--no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate
+
+lock: ## Pin again what pyproject.toml asks for
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check --quiet install 'uv>=0.13'
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock

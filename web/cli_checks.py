@@ -1,0 +1,140 @@
+"""The command line's look at the machine: the port, the database, Redis, in one line each."""
+
+import http.client
+import socket
+from collections.abc import Callable
+
+import psycopg2
+import redis
+from alembic.util import CommandError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy.exc import DBAPIError
+
+from web.cli_settings import WrongSettingsError, without_password
+from workers.embedded import StartupError
+
+_OLDEST_POSTGRESQL = 14
+_PATIENCE = 5  # seconds
+
+
+def check_port(host: str, port: int) -> None:
+    """Make sure that the web process is going to be alone on its port.
+
+    It asks for a shared port (``SO_REUSEPORT``), as two web processes would: a second system
+    would start in silence and take half of the first one's requests.
+
+    Raises:
+        WrongSettingsError: the host is not this machine's.
+        StartupError: the port is taken, or not ours to take.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except socket.gaierror:
+        raise WrongSettingsError(
+            [f"HOST={host}: no such host; use an address of this machine, such as 127.0.0.1"]
+        ) from None
+    except PermissionError:
+        raise StartupError(
+            f"PORT={port}: ports under 1024 are kept for root: choose a higher one"
+        ) from None
+    except OSError as error:
+        raise StartupError(
+            f"PORT={port}: cannot be used on HOST={host} ({error.strerror}): stop what uses it, "
+            "or choose another with --port"
+        ) from None
+
+
+def check_database(url: str) -> None:
+    """Make sure that the database answers and is new enough.
+
+    Raises:
+        StartupError: it does not, or is not.
+    """
+    # libpq does not know SQLAlchemy's way to name the driver.
+    url = url.replace("postgresql+psycopg2://", "postgresql://", 1)
+    shown = without_password(url)
+    try:
+        connection = psycopg2.connect(url, connect_timeout=_PATIENCE)
+    except psycopg2.Error as error:
+        raise StartupError(f"DATABASE_URL={shown}: {_first_line(error)}") from None
+    version = connection.server_version // 10_000
+    connection.close()
+    if version < _OLDEST_POSTGRESQL:
+        raise StartupError(
+            f"DATABASE_URL={shown}: it is PostgreSQL {version}, but {_OLDEST_POSTGRESQL} or "
+            "newer is needed"
+        )
+
+
+def check_redis(url: str) -> None:
+    """Make sure that Redis answers and lets us in.
+
+    Raises:
+        StartupError: it does not.
+    """
+    try:
+        client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=_PATIENCE,
+            socket_timeout=_PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
+        client.ping()
+        client.close()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise StartupError(
+            f"REDIS_URL={without_password(url)}: {_first_line(error)}; see also REDIS_TOKEN"
+        ) from None
+
+
+def migrate(step: Callable[[str, str], None], url: str, revision: str) -> None:
+    """Take one migration step.
+
+    Args:
+        step: `db.migrate.upgrade` or `db.migrate.downgrade`.
+        url: the database.
+        revision: where to.
+
+    Raises:
+        StartupError: it failed; the database is as it was before.
+    """
+    try:
+        step(url, revision)
+    except CommandError as error:
+        raise StartupError(
+            f"the database cannot be brought to revision {revision}: {_first_line(error)}"
+        ) from None
+    except DBAPIError as error:
+        raise StartupError(
+            f"DATABASE_URL={without_password(url)}: the migration failed and changed nothing: "
+            f"{_first_line(error.orig or error)}"
+        ) from None
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether the web process says that it serves."""
+    connection = http.client.HTTPConnection(reachable(host), port, timeout=1)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def reachable(host: str) -> str:
+    """An address under which this machine reaches what listens on ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

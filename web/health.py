@@ -1,0 +1,203 @@
+"""Health: background probes look at everything all the time, the answer is what they saw last."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from os import sysconf
+from pathlib import Path
+from typing import Any
+
+from apiflask import APIBlueprint
+from flask import Response
+from redis import ConnectionError as RedisConnectionError
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from db.session import Database
+from web.auth import needs
+from web.probes import OVERDUE, SIGN_LOST, Probe, Pulse, Seen, Signs
+from web.schemas.health import (
+    Checks,
+    HealthOut,
+    MemoryCheck,
+    MemoryUsage,
+    QueueDepth,
+    ServerCheck,
+    SignCheck,
+    WebsocketCheck,
+)
+from web.services import services
+from workers.dispatch import Waker
+
+blueprint = APIBlueprint("health", __name__, tag="Health")
+
+_REDIS_PATIENCE = 0.4
+# How long the start may wait for the first results.
+_FIRST_PATIENCE = 1.0
+_MEMORY_SHARE = 0.9
+
+
+class Probes:
+    """All that `GET /health` reports.
+
+    Args:
+        database: this process' own; the probe opens one connection more, outside its pool.
+        redis_url: as Redis clients understand it.
+        connections: counts the socket connections of all web processes.
+        waker: asked for a sign of life of the workers, at most once in 5 s.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        redis_url: str,
+        connections: Callable[[], int],
+        waker: Waker,
+    ) -> None:
+        self._began = time.monotonic()
+        self._limit = memory_limit()
+        self._pulse = Pulse(database, waker)
+        self._redis = Redis.from_url(
+            redis_url,
+            socket_timeout=_REDIS_PATIENCE,
+            socket_connect_timeout=_REDIS_PATIENCE,
+            # A connection that was cut is opened again at once; a silent server gets one chance.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        )
+        self.database = Probe("database", self._pulse)
+        self.redis = Probe("redis", lambda: bool(self._redis.ping()))
+        self.websocket = Probe("websocket", connections)
+        self._all: tuple[Probe[Any], ...] = (self.database, self.redis, self.websocket)
+
+    def start(self) -> None:
+        """Begin to look; comes back when everything was seen once, or after a second."""
+        for probe in self._all:
+            probe.start()
+        deadline = time.monotonic() + _FIRST_PATIENCE
+        for probe in self._all:
+            probe.await_first(max(0.0, deadline - time.monotonic()))
+
+    def stop(self) -> None:
+        """Look no more, and close what was open."""
+        for probe in self._all:
+            probe.stop()
+        for probe in self._all:
+            probe.join(OVERDUE)
+        self._pulse.engine.dispose()
+        self._redis.close()
+
+    def report(self) -> HealthOut:
+        """What was seen last, at once."""
+        database, redis = self.database.healthy(), self.redis.healthy()
+        signs = self.database.last
+        queue = QueueDepth(depth=None, oldest_seconds=None)
+        if database is not None and signs is not None:
+            queue = QueueDepth(depth=signs.depth, oldest_seconds=_rounded(signs.oldest))
+        checks = Checks(
+            database=_server(database),
+            memory=_memory(self._limit),
+            websocket=WebsocketCheck(
+                healthy=self.websocket.healthy() is not None,
+                connections=self.websocket.last or 0,
+            ),
+            uptime=round(time.monotonic() - self._began, 3),
+            redis=_server(redis),
+            workers=_sign(signs, "worker"),
+            beat=_sign(signs, "beat"),
+            queue=queue,
+        )
+        looked_at = (
+            checks.database,
+            checks.memory,
+            checks.websocket,
+            checks.redis,
+            checks.workers,
+            checks.beat,
+        )
+        ok = all(check.healthy for check in looked_at)
+        return HealthOut(
+            status="ok" if ok else "degraded", timestamp=datetime.now(UTC), checks=checks
+        )
+
+
+def _server(seen: Seen[Any] | None) -> ServerCheck:
+    if seen is None:
+        return ServerCheck(healthy=False)
+    return ServerCheck(healthy=True, latency=seen.latency)
+
+
+def _sign(signs: Signs | None, name: str) -> SignCheck:
+    """While the database is away, signs grow older by themselves."""
+    age = signs.ages.get(name) if signs is not None else None
+    if signs is None or age is None:
+        return SignCheck(healthy=False, last_seen_seconds=None)
+    age = max(0.0, age) + time.monotonic() - signs.at
+    return SignCheck(healthy=age <= SIGN_LOST, last_seen_seconds=_rounded(age))
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(max(0.0, seconds), 3)
+
+
+def _memory(limit: int) -> MemoryCheck:
+    # Kilobytes, except on macOS (getrusage(2)).
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        rss = pages * sysconf("SC_PAGE_SIZE")
+    except OSError:
+        rss = peak
+    usage = MemoryUsage(rss=rss, peak=max(peak, rss), limit=limit)
+    return MemoryCheck(healthy=rss < limit * _MEMORY_SHARE, usage=usage)
+
+
+def memory_limit() -> int:
+    """Bytes that this process may use: the least of the machine's and its control groups'."""
+    found = [sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES")]
+    root = Path("/sys/fs/cgroup")
+    files = [root / "memory/memory.limit_in_bytes", root / "memory.max"]
+    try:
+        own = Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+        files += [folder / "memory.max" for folder in (root / own, *(root / own).parents)]
+    except OSError:
+        pass
+    for file in files:
+        try:
+            text = file.read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            found.append(int(text))
+    return min(found)
+
+
+_RESPONSES: dict[int | str, Any] = {
+    503: {
+        "description": "The database is away",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/HealthOut"}}},
+    }
+}
+
+
+@blueprint.get("/health")
+@needs(None)
+@blueprint.output(HealthOut)
+@blueprint.doc(responses=_RESPONSES)
+def read_health() -> Response:
+    """How the system is.
+
+    Needs no key and has no limit. `degraded` with `200`: operations are still accepted and kept;
+    `degraded` with `503`: the database is away. Answers at once: background probes look every
+    half a second.
+    """
+    found = services().probes.report()
+    return Response(
+        found.model_dump_json(by_alias=True, exclude_unset=True),
+        200 if found.checks.database.healthy else 503,
+        headers={"Cache-Control": "no-store"},
+        content_type="application/json",
+    )

@@ -1,0 +1,101 @@
+"""Recovery: what a client missed since its cursor, or the certainty that it cannot be told."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from db.queries import snapshots, streams
+from web.stream_cursors import parse_cursor
+from web.stream_tracks import Place, StreamEvent, Track
+
+# Events read and sent at once to one client that is behind.
+PAGE = 500
+# Further behind than this, the snapshot is the shorter way for everybody.
+_MAX_BEHIND = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A client's word for where it was."""
+
+    mark: str
+    position: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Read a cursor as clients keep it.
+
+        Raises:
+            ValueError: it is none of ours.
+        """
+        return cls(*parse_cursor(text))
+
+
+# A place that no stream knows.
+LOST = Cursor("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What a client missed.
+
+    Attributes:
+        recovered: False if it can no longer be told.
+        events: what is to be sent, in order.
+        reached: the number up to which these events lead.
+        more: whether that is not enough yet.
+    """
+
+    recovered: bool
+    events: list[StreamEvent] = field(default_factory=list)
+    reached: int = 0
+    more: bool = False
+
+
+def find_missed(
+    connection: Connection, track: Track, sid: str, place: Place, since: Cursor, head: int
+) -> Missed:
+    """What lies between a client's cursor and what it has been told or will be.
+
+    Args:
+        connection: the transaction that also read the head.
+        track: the stream, held.
+        sid: the client; what it got as a member of the room is not sent again.
+        place: what it asks for.
+        since: its cursor.
+        head: the last number of the stream.
+    """
+    if since.mark != track.mark or since.position > head:
+        return Missed(recovered=False)
+    told = [track.told_after(sid, room) for room in {place.stream, place.room}]
+    upto = min([head, *(after for after in told if after is not None)])
+    if since.position >= upto:
+        return Missed(recovered=True)
+    if upto - since.position > _MAX_BEHIND:
+        return Missed(recovered=False)
+    if place.operation_id is not None:
+        return _missed_end(connection, place, since.position, upto)
+    events = streams.events_after(connection, {place.stream: since.position}, PAGE)
+    if not _is_whole(events, since.position):
+        return Missed(recovered=False)
+    reached = events[-1][1]
+    wanted = [event for event in events if event[1] <= upto]
+    return Missed(True, wanted, min(reached, upto), more=reached < upto)
+
+
+def _is_whole(events: list[StreamEvent], after: int) -> bool:
+    """Whether no number is missing: old events are removed some day."""
+    return bool(events) and [event[1] for event in events] == list(
+        range(after + 1, after + 1 + len(events))
+    )
+
+
+def _missed_end(connection: Connection, place: Place, after: int, upto: int) -> Missed:
+    """The same for the end of one operation, which is one event of a stream of many."""
+    first = streams.events_after(connection, {place.stream: after}, 1)
+    if not _is_whole(first, after):
+        return Missed(recovered=False)
+    end = snapshots.end_of_operation(
+        connection, place.stream, place.operation_id or "", after=after, upto=upto
+    )
+    return Missed(True, [end] if end else [], upto)

@@ -1,0 +1,133 @@
+"""One stream as one web process follows it: who is in, and how far they have been told."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from web.stream_cursors import make_cursor
+
+# (stream, position, name, data), as the database keeps it and as hints carry it.
+StreamEvent = tuple[str, int, str, dict[str, Any]]
+
+# What may wait while a stream is held; what is over is read from the database afterwards.
+_INBOX = 1000
+
+
+class Clients(Protocol):
+    """What streams need of the sockets of their process."""
+
+    def is_here(self, sid: str) -> bool: ...
+    def emit(self, event: str, data: dict[str, Any], to: str | list[str]) -> None: ...
+    def enter(self, sid: str, room: str) -> None: ...
+    def leave(self, sid: str, room: str) -> None: ...
+    def wait_until_taken(self, sid: str) -> bool: ...
+    def close(self, sid: str, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a thing and its place in its stream, read in one statement."""
+
+    position: int
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What can be subscribed to.
+
+    Attributes:
+        stream: whose events.
+        room: the clients who get them.
+        read: its snapshot; None if there is no such thing.
+        operation_id: only the end of this operation, out of the stream.
+    """
+
+    stream: str
+    room: str
+    read: Callable[[Connection], Snapshot | None]
+    operation_id: str | None = None
+
+
+def operation_room(operation_id: str) -> str:
+    """The room of those who wait for the end of one operation."""
+    return f"operation:{operation_id}"
+
+
+@dataclass(eq=False, slots=True)
+class Track:
+    """A stream that clients of this process are in.
+
+    Attributes:
+        stream: its name.
+        sent: the last number that its rooms were told; None before the database was asked.
+        mark: begins its cursors.
+        rooms: of each room its clients, and the number after which each of them was told all.
+        turn: who holds the stream; a stream does one thing at a time.
+        held: events go to the inbox meanwhile.
+        users: how many hold it or wait for their turn.
+        shown: the last snapshot of each room, and when its reading began.
+    """
+
+    stream: str
+    sent: int | None = None
+    mark: str = ""
+    rooms: dict[str, dict[str, int]] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    held: bool = False
+    inbox: list[StreamEvent] = field(default_factory=list)
+    users: int = 0
+    shown: dict[str, tuple[float, Snapshot]] = field(default_factory=dict)
+
+    def keep(self, events: Sequence[StreamEvent]) -> None:
+        """Put events aside until the stream is released."""
+        if len(self.inbox) < _INBOX:
+            self.inbox.extend(events)
+
+    def take_inbox(self) -> list[StreamEvent]:
+        """What came while it was held."""
+        events, self.inbox = self.inbox, []
+        return events
+
+    def advance(self, events: Sequence[StreamEvent], clients: Clients) -> bool:
+        """Send what comes next, drop what is old.
+
+        Returns:
+            Whether something is missing in between, so that the rest could not be sent.
+        """
+        for event in events:
+            position = event[1]
+            if self.sent is None or position <= self.sent:
+                continue
+            if position > self.sent + 1:
+                return True
+            self.sent = position
+            audience = self._audience(event)
+            if audience:
+                clients.emit(event[2], self.dress(event), audience)
+        return False
+
+    def dress(self, event: StreamEvent) -> dict[str, Any]:
+        """An event's data as clients get it, with its place."""
+        position = event[1]
+        return {**event[3], "cursor": self.cursor(position), "position": position}
+
+    def cursor(self, position: int) -> str:
+        """The cursor of a place in this stream."""
+        return make_cursor(self.mark, position)
+
+    def _audience(self, event: StreamEvent) -> list[str]:
+        """The rooms that are told; who is in two of them is told once."""
+        rooms = (self.stream, operation_room(event[3].get("operationId", "")))
+        return [room for room in rooms if room in self.rooms]
+
+    def told_after(self, sid: str, room: str) -> int | None:
+        """The number after which a client was told all; None if it is not in."""
+        return self.rooms.get(room, {}).get(sid)
+
+    def members(self) -> set[str]:
+        """All clients in its rooms."""
+        return {sid for room in self.rooms.values() for sid in room}
