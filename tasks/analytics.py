@@ -1,5 +1,6 @@
 """Sales rollups: kept up to date by the clock, and recomputed on demand."""
 
+import time
 from datetime import date
 from typing import Any
 
@@ -18,6 +19,11 @@ from workers.settings import worker_settings
 log = structlog.get_logger(__name__)
 
 
+# A long history is rolled up in steps that commit, the latest days first, and in several runs.
+_DAYS_A_STEP = 31
+_SECONDS_A_RUN = 60.0
+
+
 @app.task(name="analytics.refresh")
 def refresh_rollups() -> int:
     """Celery: bring the rollups up to date.
@@ -25,24 +31,33 @@ def refresh_rollups() -> int:
     Returns:
         How many days were computed.
     """
-    with jobs_database().transaction() as connection:
-        days = refresh(connection, worker_settings().shop_timezone)
-    if days:
-        log.info("rollups_refreshed", days=days)
-    return days
+    deadline = time.monotonic() + _SECONDS_A_RUN
+    total, more = 0, True
+    while more and time.monotonic() < deadline:
+        with jobs_database().transaction() as connection:
+            days = refresh(connection, worker_settings().shop_timezone)
+        total += days
+        more = days == _DAYS_A_STEP
+    if total:
+        log.info("rollups_refreshed", days=total)
+    return total
 
 
 def refresh(connection: Connection, timezone: str) -> int:
-    """Compute the days that changed, and those never rolled up, unless another is at it.
+    """Take one step: compute days that changed, and such as were never rolled up.
+
+    Args:
+        connection: its transaction is one step, and nothing if another worker is at it.
+        timezone: whose days.
 
     Returns:
-        How many days were computed.
+        How many days were computed, 31 if more may be left.
     """
     if not sales.take_lock(connection):
         return 0
     sales.use_zone(connection, timezone)
     changed = sales.changed_days(connection)
-    days = changed.keys() | _never_held(connection)
+    days = sorted(changed.keys() | _never_held(connection))[-_DAYS_A_STEP:]
     for first, last in sales.ranges(days):
         sales.roll_up(connection, first, last, _changes_of(changed, first, last))
     return len(days)

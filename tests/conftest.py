@@ -1,7 +1,8 @@
 """Real servers for every test process, and what integration tests hold on to."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -123,6 +124,14 @@ class Client:
 
     def delete(self, path: str, **options: Any) -> Any:
         return self.open("DELETE", path, **options)
+
+
+@pytest.fixture
+def frozen_redis(app: Any, servers: TestServers) -> Iterator[None]:
+    """Redis takes connections and says nothing; it comes back after the test."""
+    os.kill(servers.valkey.pid, signal.SIGSTOP)
+    yield
+    os.kill(servers.valkey.pid, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ _RENEW_SECONDS = 1.5
 # How long an attempt over the cap waits for places that nobody renews any more.
 HOLD_SECONDS = LEASE_SECONDS + 0.5
 _RETRY_SECONDS = 0.25
+# Questions to Redis at once: each of them takes a connection.
+_CALLS = 16
 
 _COUNTS = "pms:connections"
 
@@ -58,6 +60,7 @@ class Places:
         self._held: dict[UUID, set[str]] = {}
         self._released: list[tuple[UUID, str]] = []
         self._wanted = threading.Event()
+        self._calls = threading.BoundedSemaphore(_CALLS)
         self._away = False
         self._elsewhere = 0
         self._stopped = False
@@ -118,13 +121,15 @@ class Places:
 
     def _take_shared(self, key_id: UUID, sid: str) -> bool:
         lease = int(LEASE_SECONDS * 1000)
-        try:
-            return bool(
-                self._take(keys=[_places_of(key_id)], args=[self._member(sid), self._cap, lease])
-            )
-        except (RedisError, OSError) as error:
-            self._note(away=True, error=error)
-            return True
+        with self._calls:
+            if self._away:
+                return True
+            try:
+                arguments = [self._member(sid), self._cap, lease]
+                return bool(self._take(keys=[_places_of(key_id)], args=arguments))
+            except (RedisError, OSError) as error:
+                self._note(away=True, error=error)
+                return True
 
     def _member(self, sid: str) -> str:
         return f"{self._process}:{sid}"

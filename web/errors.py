@@ -119,6 +119,9 @@ def init_errors(app: Flask) -> None:
         if error.response is not None and error.code is not None and error.code < 400:
             return error.response  # type: ignore[return-value]
         status = error.code or 500
+        if status == 500:
+            # Flask brings here what was raised outside of the routes, after a response was made.
+            return unexpected(getattr(error, "original_exception", None) or error)
         code = _CODES.get(status, "error")
         headers = {
             name: value

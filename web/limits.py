@@ -4,7 +4,7 @@ import time
 from functools import lru_cache
 
 from flask import Flask, Response, g, request
-from flask_limiter import Limiter
+from flask_limiter import HeaderNames, Limiter
 from limits import RateLimitItem, parse
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -28,11 +28,43 @@ def _rate() -> str:
     return own or web_settings().rate_limit_api
 
 
-def init_limits(app: Flask) -> Limiter:
+_NAMES = {
+    HeaderNames.LIMIT: "RateLimit-Limit",
+    HeaderNames.REMAINING: "RateLimit-Remaining",
+    HeaderNames.RESET: "RateLimit-Reset",
+    HeaderNames.RETRY_AFTER: "Retry-After",
+}
+
+
+def init_limits(app: Flask) -> None:
     """Count every request of the API, in Redis, or in memory while Redis is away."""
+
+    # Registered before the limiter's own, and therefore called after it.
+    @app.after_request
+    def in_seconds(response: Response) -> Response:
+        """As the IETF draft "RateLimit header fields for HTTP", version 3, has it.
+
+        The limiter names the moment of the reset; the draft wants the seconds until then.
+        """
+        headers = response.headers
+        if "RateLimit-Reset" in headers:
+            window = parse_rate(_rate()).get_expiry()
+            reset = min(window, max(0, round(float(headers["RateLimit-Reset"]) - time.time())))
+            for name in ("RateLimit-Limit", "RateLimit-Remaining"):
+                # Where Redis has gone in the middle, the limiter has begun to write them twice.
+                headers[name] = headers.getlist(name)[-1]
+            headers["RateLimit-Reset"] = str(reset)
+            if response.status_code == 429:
+                headers["Retry-After"] = str(max(1, reset))
+            elif response.status_code != 503:
+                headers.pop("Retry-After", None)
+        return response
+
     limiter = Limiter(
         _who,
         application_limits=[_rate],
+        headers_enabled=True,
+        header_name_mapping=_NAMES,
         strategy="sliding-window-counter",
         storage_uri=worker_settings().redis_url,
         storage_options={
@@ -45,22 +77,6 @@ def init_limits(app: Flask) -> Limiter:
     )
     limiter.request_filter(lambda: not request.path.startswith("/api/"))
     limiter.init_app(app)
-
-    @app.after_request
-    def tell(response: Response) -> Response:
-        """The fields of the IETF draft "RateLimit header fields for HTTP", version 3."""
-        limit = limiter.current_limit
-        if limit is not None:
-            window = limit.limit.get_expiry()
-            reset = min(window, max(0, round(limit.reset_at - time.time())))
-            response.headers["RateLimit-Limit"] = str(limit.limit.amount)
-            response.headers["RateLimit-Remaining"] = str(max(0, limit.remaining))
-            response.headers["RateLimit-Reset"] = str(reset)
-            if response.status_code == 429:
-                response.headers["Retry-After"] = str(max(1, reset))
-        return response
-
-    return limiter
 
 
 @lru_cache

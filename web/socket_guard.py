@@ -16,8 +16,8 @@ log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS = 0.5
 _KEYS_EVERY_SECONDS = 2.0
-# Longer than a place over the cap is waited for.
-_STRANGER_SECONDS = 15.0
+# A busy moment may leave a client's first words unread for a while.
+_STRANGER_SECONDS = 30.0
 
 
 class Guard:
@@ -27,6 +27,7 @@ class Guard:
         database: where the keys are.
         clients: the sockets.
         connections: by their ids; shared with, and changed by, who lets them in.
+        knocking: those about to be let in, likewise.
         forget: called for a connection whose end went unnoticed.
     """
 
@@ -35,11 +36,13 @@ class Guard:
         database: Database,
         clients: SocketClients,
         connections: dict[str, Client],
+        knocking: set[str],
         forget: Callable[[str], None],
     ) -> None:
         self._database = database
         self._clients = clients
         self._connections = connections
+        self._knocking = knocking
         self._forget = forget
         self._stopped = threading.Event()
         self._seen: dict[str, float] = {}
@@ -78,7 +81,7 @@ class Guard:
     def _check_strangers(self) -> None:
         """Transports that were opened and never became a connection."""
         now = time.monotonic()
-        strangers = self._clients.strangers(set(self._connections))
+        strangers = self._clients.strangers({*self._connections, *self._knocking})
         self._seen = {key: self._seen.get(key, now) for key in strangers}
         for key, since in self._seen.items():
             if now - since >= _STRANGER_SECONDS:

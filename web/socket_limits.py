@@ -1,6 +1,7 @@
 """How much a client may say: messages a minute per API key, over all web processes."""
 
 import math
+import threading
 import time
 
 import structlog
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 _PATIENCE_SECONDS = 0.1
 # Redis is not asked for so long after it did not answer: nobody's messages wait for it.
 _AWAY_SECONDS = 2.0
+# Questions to Redis at once: each of them takes a connection.
+_CALLS = 16
 
 
 class MessageLimits:
@@ -41,6 +44,7 @@ class MessageLimits:
         self._shared = SlidingWindowCounterRateLimiter(storage)
         self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._away_until = 0.0
+        self._calls = threading.BoundedSemaphore(_CALLS)
 
     def refuse_for(self, key: ApiKey) -> int | None:
         """Count one message.
@@ -49,13 +53,22 @@ class MessageLimits:
             None if it is allowed, else the seconds after which another one may be.
         """
         item = self._item(key.ws_rate or self._rate)
-        if time.monotonic() >= self._away_until:
-            try:
-                return _count(self._shared, item, str(key.id))
-            except (RedisError, OSError) as error:
-                self._away_until = time.monotonic() + _AWAY_SECONDS
-                log.warning("messages_counted_alone", error=repr(error))
+        if not self._is_away():
+            with self._calls:
+                if not self._is_away():
+                    try:
+                        return _count(self._shared, item, str(key.id))
+                    except (RedisError, OSError) as error:
+                        self._note_away(error)
         return _count(self._alone, item, str(key.id))
+
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    def _note_away(self, error: Exception) -> None:
+        if not self._is_away():
+            log.warning("messages_counted_alone", error=repr(error))
+        self._away_until = time.monotonic() + _AWAY_SECONDS
 
     def _item(self, rate: str) -> RateLimitItem:
         if rate not in self._parsed:

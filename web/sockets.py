@@ -23,6 +23,7 @@ from web.socket_guard import Guard
 from web.socket_limits import MessageLimits
 from web.socket_packets import CLIENT_MESSAGE, ClientMessage, GuardedPacket, Json
 from web.socket_queues import use_batching_queues
+from web.socket_rooms import Rooms
 from web.socket_subscriptions import Client, RequestRefused, Subscriptions
 from web.stream_hints import Hints
 from web.stream_repair import Repair
@@ -63,6 +64,7 @@ class Door:
         self._limits = limits
         self._readers = readers
         self.connections: dict[str, Client] = {}
+        self.knocking: set[str] = set()
 
     def on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         """Let a client in.
@@ -70,9 +72,10 @@ class Door:
         Raises:
             Refused: it is told why, and does not come again by itself.
         """
+        self.knocking.add(sid)
         try:
             self._let_in(sid, auth)
-        except (Refused, Gone):
+        except Refused:
             raise
         except Unauthorized:
             raise Refused("unauthorized") from None
@@ -82,6 +85,8 @@ class Door:
             # Nobody can say yet who this is: a closed transport makes clients try again.
             self._clients.close(sid, "unavailable")
             raise Refused("unavailable") from None
+        finally:
+            self.knocking.discard(sid)
 
     def _let_in(self, sid: str, auth: Any) -> None:
         token = auth.get("token") if isinstance(auth, dict) else None
@@ -248,7 +253,7 @@ def init_sockets(
         clients=clients,
         hints=Hints(streams.offer, repair.ask_all),
         repair=repair,
-        guard=Guard(database, clients, door.connections, door.forget),
+        guard=Guard(database, clients, door.connections, door.knocking, door.forget),
     )
 
 
@@ -260,6 +265,7 @@ def _socketio(app: Flask, settings: WebSettings, async_mode: str) -> SocketIO:
         app,
         async_mode=async_mode,
         path="/socket.io",
+        client_manager=Rooms(),
         serializer=GuardedPacket,
         json=Json,
         # One client's messages are served in the order in which they came.

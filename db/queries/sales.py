@@ -124,112 +124,132 @@ class Sources:
 
     def parameters(self) -> dict[str, Any]:
         """As the statements below take them."""
-        return {
-            "held": self.held,
-            "firsts": [first for first, _ in self.fresh],
-            "lasts": [last for _, last in self.fresh],
-        }
+        found: dict[str, Any] = {"held": self.held}
+        for n, (first, last) in enumerate(self.fresh):
+            found |= {f"first_{n}": first, f"last_{n}": last}
+        return found
+
+
+# Many small ranges are counted faster as one.
+_MANY = 30
 
 
 def sources(connection: Connection, start: date, end: date) -> Sources:
     """Where to read a range of days, both ends included, at this transaction's moment."""
     held = held_days(connection, start, end)
-    return Sources(sorted(held), ranges(set(span(start, end)) - held))
+    fresh = ranges(set(span(start, end)) - held)
+    if len(fresh) <= _MANY:
+        return Sources(sorted(held), fresh)
+    first, last = fresh[0][0], fresh[-1][1]
+    return Sources(sorted(day for day in held if not first <= day <= last), [(first, last)])
 
 
 # The index finds the orders around a range, and the date of each decides: an hour that a clock
 # shows twice at midnight belongs to its day both times. No zone has turned its clock back by more
 # than 7 hours since 1970.
-_ORDERS = f"""
-    SELECT o.id, o.created_at::date AS day
-    FROM unnest(CAST(:firsts AS date[]), CAST(:lasts AS date[])) AS r (first, last)
-    JOIN orders o
-      ON o.created_at >= r.first::timestamptz - interval '12 hours'
-     AND o.created_at < (r.last + 1)::timestamptz + interval '12 hours'
-     AND o.created_at::date BETWEEN r.first AND r.last
-    WHERE o.status IN ({_SOLD})
-"""  # noqa: S608 - our own names
-_ORDERS_BY_DAY = f"""
-    SELECT o.day, count(*) AS orders, 0 AS units, 0 AS revenue FROM ({_ORDERS}) o GROUP BY o.day
-    UNION ALL
-    SELECT o.day, 0, sum(i.quantity), sum(i.line_total)
-    FROM ({_ORDERS}) o JOIN order_items i ON i.order_id = o.id GROUP BY o.day
-"""  # noqa: S608
+_RANGE = """
+    o.created_at >= CAST(:first_{n} AS date)::timestamptz - interval '12 hours'
+    AND o.created_at < (CAST(:last_{n} AS date) + 1)::timestamptz + interval '12 hours'
+    AND o.created_at::date BETWEEN CAST(:first_{n} AS date) AND CAST(:last_{n} AS date)
+"""
 
-_BY_DAY = text(f"""
-    SELECT day, sum(orders)::bigint AS orders, sum(units)::bigint AS units,
-           sum(revenue)::numeric(20, 2) AS revenue
-    FROM (
-        SELECT day, orders, units, revenue FROM sales_days
-        WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
-        UNION ALL {_ORDERS_BY_DAY}
-    ) AS both_sources
-    GROUP BY day ORDER BY day
-""")  # noqa: S608
 
-_BY_PRODUCT = f"""
-    SELECT product_id, sum(units)::bigint AS units, sum(revenue)::numeric(20, 2) AS revenue
-    FROM (
-        SELECT product_id, units, revenue FROM product_sales_days
-        WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
+def _orders(ranges_count: int) -> str:
+    """The orders of so many ranges, written out: the planner must see how long they are."""
+    conditions = " OR ".join(f"({_RANGE.format(n=n)})" for n in range(ranges_count))
+    return f"""
+        SELECT o.id, o.created_at::date AS day FROM orders o
+        WHERE o.status IN ({_SOLD}) AND ({conditions or "false"})
+    """  # noqa: S608 - our own names
+
+
+def _orders_by_day(ranges_count: int) -> str:
+    orders = _orders(ranges_count)
+    return f"""
+        SELECT o.day, count(*) AS orders, 0 AS units, 0 AS revenue FROM ({orders}) o GROUP BY o.day
         UNION ALL
-        SELECT i.product_id, i.quantity, i.line_total
-        FROM ({_ORDERS}) o JOIN order_items i ON i.order_id = o.id
-    ) AS both_sources
-    GROUP BY product_id
-"""  # noqa: S608
-_TOP = text(f"""
-    SELECT s.product_id, p.name, s.units, s.revenue
-    FROM ({_BY_PRODUCT}) s JOIN products p ON p.id = s.product_id
-    ORDER BY s.revenue DESC, s.units DESC, s.product_id
-    LIMIT :limit
-""")  # noqa: S608
-# A product is given the time in which it could have been sold: its first movement came before.
-_UNSOLD = text(f"""
-    SELECT count(*) FROM stock_levels l
-    WHERE l.on_hand > 0
-      AND EXISTS (
-          SELECT FROM stock_movements m
-          WHERE m.product_id = l.product_id AND m.version = 1
-            AND m.created_at < CAST(:since AS date)::timestamptz)
-      AND l.product_id NOT IN (SELECT product_id FROM ({_BY_PRODUCT}) AS sold)
-""")  # noqa: S608
+        SELECT o.day, 0, sum(i.quantity), sum(i.line_total)
+        FROM ({orders}) o JOIN order_items i ON i.order_id = o.id GROUP BY o.day
+    """  # noqa: S608
+
+
+def _by_product(ranges_count: int) -> str:
+    return f"""
+        SELECT product_id, sum(units)::bigint AS units, sum(revenue)::numeric(20, 2) AS revenue
+        FROM (
+            SELECT product_id, units, revenue FROM product_sales_days
+            WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
+            UNION ALL
+            SELECT i.product_id, i.quantity, i.line_total
+            FROM ({_orders(ranges_count)}) o JOIN order_items i ON i.order_id = o.id
+        ) AS both_sources
+        GROUP BY product_id
+    """  # noqa: S608
 
 
 def by_day(connection: Connection, where: Sources) -> list[dict[str, Any]]:
     """Orders, units and revenue of each day, in order; days without a sale may be missing."""
-    return [dict(row) for row in connection.execute(_BY_DAY, where.parameters()).mappings()]
+    statement = text(f"""
+        SELECT day, sum(orders)::bigint AS orders, sum(units)::bigint AS units,
+               sum(revenue)::numeric(20, 2) AS revenue
+        FROM (
+            SELECT day, orders, units, revenue FROM sales_days
+            WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
+            UNION ALL {_orders_by_day(len(where.fresh))}
+        ) AS both_sources
+        GROUP BY day ORDER BY day
+    """)  # noqa: S608
+    return [dict(row) for row in connection.execute(statement, where.parameters()).mappings()]
 
 
 def top_products(connection: Connection, where: Sources, limit: int) -> list[dict[str, Any]]:
     """The products with the most revenue, with their units and today's names."""
-    found = connection.execute(_TOP, {"limit": limit, **where.parameters()})
+    statement = text(f"""
+        SELECT s.product_id, p.name, s.units, s.revenue
+        FROM ({_by_product(len(where.fresh))}) s JOIN products p ON p.id = s.product_id
+        ORDER BY s.revenue DESC, s.units DESC, s.product_id
+        LIMIT :limit
+    """)  # noqa: S608
+    found = connection.execute(statement, {"limit": limit, **where.parameters()})
     return [dict(row) for row in found.mappings()]
 
 
 def unsold_products(connection: Connection, where: Sources, since: date) -> int:
-    """How many products in the house were not sold on these days, though in stock before."""
-    found: int = connection.execute(_UNSOLD, {"since": since, **where.parameters()}).scalar_one()
+    """How many products in the house were not sold on these days, though in stock before.
+
+    A product is given the time in which it could have been sold: its first movement must be older.
+    """
+    statement = text(f"""
+        SELECT count(*) FROM stock_levels l
+        WHERE l.on_hand > 0
+          AND EXISTS (
+              SELECT FROM stock_movements m
+              WHERE m.product_id = l.product_id AND m.version = 1
+                AND m.created_at < CAST(:since AS date)::timestamptz)
+          AND l.product_id NOT IN (
+              SELECT product_id FROM ({_by_product(len(where.fresh))}) AS sold)
+    """)  # noqa: S608
+    found: int = connection.execute(statement, {"since": since, **where.parameters()}).scalar_one()
     return found
 
 
 _FORGET = [
-    text(f"DELETE FROM {table} WHERE timezone = {_ZONE} AND day BETWEEN :start AND :end")  # noqa: S608
+    text(f"DELETE FROM {table} WHERE timezone = {_ZONE} AND day BETWEEN :first_0 AND :last_0")  # noqa: S608
     for table in ("product_sales_days", "sales_days")
 ]
 _ROLL_UP_PRODUCTS = text(f"""
     INSERT INTO product_sales_days (timezone, day, product_id, units, revenue)
     SELECT {_ZONE}, o.day, i.product_id, sum(i.quantity), sum(i.line_total)
-    FROM ({_ORDERS}) o JOIN order_items i ON i.order_id = o.id
+    FROM ({_orders(1)}) o JOIN order_items i ON i.order_id = o.id
     GROUP BY o.day, i.product_id
 """)  # noqa: S608
 _ROLL_UP_DAYS = text(f"""
     INSERT INTO sales_days (timezone, day, orders, units, revenue)
     SELECT {_ZONE}, day, sum(orders), sum(units), sum(revenue)
     FROM (
-        SELECT CAST(:start AS date) + n AS day, 0 AS orders, 0 AS units, 0 AS revenue
-        FROM generate_series(0, CAST(:end AS date) - CAST(:start AS date)) AS n
-        UNION ALL {_ORDERS_BY_DAY}
+        SELECT CAST(:first_0 AS date) + n AS day, 0 AS orders, 0 AS units, 0 AS revenue
+        FROM generate_series(0, CAST(:last_0 AS date) - CAST(:first_0 AS date)) AS n
+        UNION ALL {_orders_by_day(1)}
     ) AS with_empty_days
     GROUP BY day
 """)  # noqa: S608
@@ -246,11 +266,9 @@ def roll_up(connection: Connection, start: date, end: date, changes: Collection[
         changes: rows of `sales_changes` that this makes good.
     """
     _forget_other_zones(connection)
-    for statement in _FORGET:
-        connection.execute(statement, {"start": start, "end": end})
-    orders = Sources([], [(start, end)]).parameters()
-    connection.execute(_ROLL_UP_PRODUCTS, orders)
-    connection.execute(_ROLL_UP_DAYS, {"start": start, "end": end, **orders})
+    place = {"first_0": start, "last_0": end}
+    for statement in (*_FORGET, _ROLL_UP_PRODUCTS, _ROLL_UP_DAYS):
+        connection.execute(statement, place)
     connection.execute(
         text("DELETE FROM sales_changes WHERE id = ANY(:changes)"), {"changes": list(changes)}
     )

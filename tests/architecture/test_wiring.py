@@ -16,7 +16,7 @@ from workers.registry import HANDLERS
 
 celery.loader.import_default_modules()
 
-OPEN_ROUTES = {"health.health", "openapi.spec"}
+OPEN_ROUTES = {"health.read_health", "openapi.spec"}
 
 
 def consumed() -> set[str]:

@@ -99,7 +99,7 @@ class Shop:
                 {"id": order_id},
             ).one()
             connection.execute(
-                text("UPDATE orders SET status = :status WHERE id = :id"),
+                text("UPDATE orders SET status = :status, reason = NULL WHERE id = :id"),
                 {"status": status, "id": order_id},
             )
             if (before in SOLD_STATUSES) != (status in SOLD_STATUSES):

@@ -235,6 +235,18 @@ class TestOwnWrites:
         store.fill_product(marks, product_id, 1, b"old")
         assert store.look(product_name(product_id))[1] is None
 
+    def test_a_fill_of_an_epoch_gone_by_does_not_make_room_for_what_is_old(
+        self, store: CacheStore
+    ) -> None:
+        product_id = uuid7()
+        before, _ = store.look("")
+        store.renew()
+        after, _ = store.look("")
+        store.outdate(product_id, 2)
+        for marks in (before, after):
+            store.fill_product(marks, product_id, 1, b"old")
+        assert store.look(product_name(product_id))[1] == (b"2", b"")
+
     def test_any_write_outdates_every_list(self, database: Database, cache: ProductCache) -> None:
         assert cache.listing("all", lambda _: b"[1]").hit is False
         assert cache.listing("all", lambda _: b"[2]").body == b"[1]"
@@ -368,7 +380,31 @@ class TestFaults:
         until(lambda: writer.trusted)
         assert read(other, product_id)[0] == "Cup"
 
-    def test_a_write_while_the_epoch_is_renewed_is_not_lost(
+    def test_a_write_just_after_a_new_epoch_began_is_not_lost(
+        self,
+        database: Database,
+        cache: ProductCache,
+        redis_url: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        writer = ProductCache(redis_url, database)
+        product_id = make(database)
+        renew = writer._store.renew
+
+        def renew_then_write() -> None:
+            monkeypatch.undo()
+            renew()
+            read(cache, product_id)
+            # Not trusted yet, this process cannot outdate what was just stored.
+            writer.changed(product_id, write(database, product_id, name="Cup"))
+
+        monkeypatch.setattr(writer._store, "renew", renew_then_write)
+        writer.start()
+        until(lambda: writer.trusted)
+        writer.stop()
+        assert read(cache, product_id)[0] == "Cup"
+
+    def test_writes_to_a_redis_that_stutters_are_not_lost(
         self, database: Database, caches: Callable[[str], ProductCache], valkey: EmbeddedValkey
     ) -> None:
         writer, other = caches(valkey.url), caches(valkey.url)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from db.session import Database
+from web.app import create_web
 
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
@@ -338,3 +339,27 @@ def test_the_documents_need_no_key(client_with: Callable[..., Any]) -> None:
     assert response.status_code == 200
     assert response.json["openapi"].startswith("3.1")
     assert client_with(None).get("/health").status_code in (200, 503)
+
+
+@pytest.mark.usefixtures("frozen_redis")
+def test_a_frozen_redis_costs_no_request_and_no_header(make_key: Callable[..., str]) -> None:
+    # An application of its own: its limiter remembers for a while that Redis was away.
+    mine = create_web("threading").app.test_client()
+    for _ in range(3):
+        response = mine.get("/api/inventory/alerts", headers={"X-API-Key": make_key()})
+        assert response.status_code == 200
+        assert len(response.headers.getlist("RateLimit-Remaining")) == 1
+        assert response.headers["RateLimit-Limit"] == "1000000"
+
+
+def test_an_exception_outside_of_the_routes_is_a_problem_too(
+    client: Any, app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(response: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setitem(app.after_request_funcs, None, [broken])
+    response = client.get("/api/products")
+    assert response.status_code == 500
+    assert response.json["type"] == "/docs/problems/internal-error"
+    assert "a bug" not in response.text

@@ -65,6 +65,20 @@ def test_the_clock_computes_only_what_changed(database: Any, shop: Shop) -> None
     assert _held(database) == shop.plain("UTC")
 
 
+def test_a_long_history_is_rolled_up_in_steps(database: Any, shop: Shop) -> None:
+    """Each of them commits, and the latest days come first."""
+    mug, now = shop.product(), datetime.now(UTC)
+    for n in range(0, 101, 10):
+        shop.sell(now - timedelta(days=n), (mug, 1, "1.50"))
+    with database.transaction() as connection:
+        assert refresh(connection, "UTC") == 31
+    latest = (now - timedelta(days=30)).date().isoformat()
+    assert _held(database) == {k: v for k, v in shop.plain("UTC").items() if k >= latest}
+    assert refresh_rollups() == 70
+    assert _held(database) == shop.plain("UTC")
+    assert _count(database, "sales_changes") == 0
+
+
 def test_without_orders_there_is_nothing_to_roll_up(database: Any) -> None:
     assert refresh_rollups() == 0
     assert _count(database, "sales_days") == 0

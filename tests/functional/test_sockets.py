@@ -1,0 +1,415 @@
+"""Sockets of a running service, spoken to on the wire, as Socket.IO clients do."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+import websocket
+
+from tests.functional.service import Api, Service, wait_until
+
+UNKNOWN = "01890000-0000-7000-8000-000000000000"
+
+
+class Socket:
+    """A websocket client that keeps everything in the order in which it came.
+
+    The Python client of Socket.IO hands events to threads of their own, and loses the order.
+    """
+
+    def __init__(self, service: Service, token: Any) -> None:
+        url = service.url.replace("http", "ws", 1)
+        self._wire = websocket.create_connection(
+            f"{url}/socket.io/?EIO=4&transport=websocket", timeout=30
+        )
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.open = json.loads(self._receive()[1:])
+        self._wire.send("40" + json.dumps({"token": token}))
+        self.welcome = self._receive()
+        self._number = 0
+
+    def call(self, event: str, *arguments: Any) -> dict[str, Any]:
+        """Send a message and wait for its acknowledgement."""
+        self._number += 1
+        self.send(f"42{self._number}" + json.dumps([event, *arguments]))
+        begin = f"43{self._number}["
+        while not (packet := self._receive()).startswith(begin):
+            self._keep(packet)
+        found: dict[str, Any] = json.loads(packet[len(begin) - 1 :])[0]
+        return found
+
+    def send(self, packet: str | bytes) -> None:
+        """Send anything."""
+        if isinstance(packet, bytes):
+            self._wire.send_binary(packet)
+        else:
+            self._wire.send(packet)
+
+    def wait_for(self, event: str, count: int = 1, **wanted: Any) -> list[dict[str, Any]]:
+        """Wait until so many such events have come."""
+        while True:
+            found = [
+                data
+                for name, data in self.events
+                if name == event and wanted.items() <= data.items()
+            ]
+            if len(found) >= count:
+                return found
+            self._keep(self._receive())
+
+    def wait_for_end(self) -> None:
+        """Wait until the service closes the connection."""
+        while packet := self._receive():
+            self._keep(packet)
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _receive(self) -> str:
+        while True:
+            try:
+                packet = self._wire.recv()
+            except (ConnectionError, websocket.WebSocketConnectionClosedException):
+                return ""
+            if packet != "2":
+                return str(packet)
+            self._wire.send("3")
+
+    def _keep(self, packet: str) -> None:
+        assert packet, "the service has closed the connection"
+        if packet.startswith("42"):
+            name, data = json.loads(packet[2:])
+            self.events.append((name, data))
+
+
+Connect = Callable[..., Socket]
+
+
+@pytest.fixture
+def connect(service: Service, make_key: Callable[..., str]) -> Iterator[Connect]:
+    made: list[Socket] = []
+
+    def open_one(token: Any = None) -> Socket:
+        found = Socket(service, make_key(scopes=["read"]) if token is None else token)
+        made.append(found)
+        return found
+
+    yield open_one
+    for one in made:
+        one.close()
+
+
+def adjust(api: Api, product: str, quantity: int = 1, kind: str = "increment") -> Any:
+    """Adjust and wait for the end."""
+    body = {"productId": product, "quantity": quantity, "type": kind}
+    return api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
+
+
+@pytest.mark.parametrize("token", ["nobody", "", 5, {"a": []}, ["x"], "x" * 5000])
+def test_a_bad_token_is_told_so(connect: Connect, token: Any) -> None:
+    assert connect(token).welcome == '44{"message":"unauthorized"}'
+
+
+def test_a_snapshot_then_every_event(
+    connect: Connect, api: Api, new_product: Callable[..., str]
+) -> None:
+    product = new_product(stock=7)
+    socket = connect()
+    found = socket.call("subscribe_inventory", product)
+    assert found["ok"] is True
+    assert found["position"] == found["snapshot"]["position"] == 1
+    assert found["snapshot"]["stock"] == 7
+    rest = api.get(f"/api/inventory/stock/{product}").json()
+    assert {**rest, "position": 1} == found["snapshot"]
+    for _ in range(3):
+        assert adjust(api, product).status_code == 200
+    events = socket.wait_for("inventory_update", 3)
+    assert [(one["position"], one["version"], one["stock"]) for one in events] == [
+        (2, 2, 8),
+        (3, 3, 9),
+        (4, 4, 10),
+    ]
+    assert all(one["productId"] == product and one["cursor"] for one in events)
+
+
+def test_what_was_missed_is_sent_before_the_answer(
+    connect: Connect, api: Api, new_product: Callable[..., str]
+) -> None:
+    product = new_product(stock=7)
+    first = connect()
+    cursor = first.call("subscribe_inventory", {"productId": product})["cursor"]
+    first.close()
+    for _ in range(3):
+        adjust(api, product)
+    socket = connect()
+    found = socket.call("subscribe_inventory", {"productId": product, "since": cursor})
+    assert found["recovered"] is True
+    assert [data["position"] for _, data in socket.events] == [2, 3, 4]
+    foreign = {"productId": product, "since": "0123456789ab.1"}
+    assert socket.call("subscribe_inventory", foreign)["recovered"] is False
+
+
+def test_orders_products_and_operations_are_told(
+    connect: Connect,
+    api: Api,
+    make_key: Callable[..., str],
+    service: Service,
+    new_product: Callable[..., str],
+) -> None:
+    product = new_product(stock=7)
+    secret = make_key(scopes=["write"])
+    mine, other = connect(secret), connect()
+    body = {
+        "items": [{"productId": product, "quantity": 2}],
+        "customerId": "c",
+        "shippingAddress": "Somewhere 1",
+    }
+    operation = Api(service.url, secret).post("/api/pms/orders", json=body).json()
+    order = operation["orderId"]
+    # Without asking: the connections of the key that submitted it.
+    ended = mine.wait_for("operation_update", operationId=operation["id"])[0]
+    assert (ended["status"], ended["orderId"]) == ("succeeded", order)
+
+    found = other.call("subscribe_order", order)
+    assert found["snapshot"]["status"] == "pending"
+    assert found["snapshot"]["position"] == found["position"] == 1
+    assert other.call("subscribe_product", product)["snapshot"]["status"] == "draft"
+    moved = api.patch(f"/api/pms/orders/{order}/status", json={"status": "confirmed"}).json()
+    assert other.call("subscribe_operation", moved["id"])["snapshot"]["id"] == moved["id"]
+    event = other.wait_for("order_status", orderId=order)[0]
+    assert (event["status"], event["position"]) == ("confirmed", 2)
+    api.put(f"/api/pms/products/{product}/publish", json={"status": "published"})
+    event = other.wait_for("product_update", productId=product)[0]
+    assert (event["status"], event["position"], event["version"]) == ("published", 2, 2)
+    adjust(api, product, 5, "decrement")
+    alert = other.wait_for("system_alert", productId=product, type="out_of_stock")[0]
+    assert {"message", "cursor", "position"} <= alert.keys()
+
+
+def test_everybody_is_in_two_streams_and_can_recover_them(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+) -> None:
+    product = new_product(stock=7)
+    secret = make_key(scopes=["write"])
+    socket = connect(secret)
+    begin = socket.call("subscribe_operations")["cursor"]
+    assert socket.call("subscribe_system", {})["ok"] is True
+    submitted = [adjust(Api(service.url, secret), product).json()["id"] for _ in range(3)]
+    told = [one["operationId"] for one in socket.wait_for("operation_update", 3)]
+    assert told == submitted
+    late = connect(secret)
+    assert late.call("subscribe_operations", {"since": begin})["recovered"] is True
+    assert [data["operationId"] for _, data in late.events] == submitted
+
+
+def test_who_unsubscribes_is_told_nothing_more(
+    connect: Connect, api: Api, new_product: Callable[..., str]
+) -> None:
+    product, other = new_product(stock=7), new_product(stock=7)
+    socket = connect()
+    for one in (product, other):
+        socket.call("subscribe_inventory", one)
+    assert socket.call("unsubscribe_inventory", {"productId": product}) == {"ok": True}
+    assert socket.call("unsubscribe_inventory", product) == {"ok": True}
+    adjust(api, product)
+    adjust(api, other)
+    socket.wait_for("inventory_update", productId=other)
+    assert [data["productId"] for name, data in socket.events if name == "inventory_update"] == [
+        other
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((), "invalid"),
+        (("a", "b"), "invalid"),
+        ((None,), "invalid"),
+        ((5,), "invalid"),
+        ((True,), "invalid"),
+        (([],), "invalid"),
+        (({},), "invalid"),
+        (({"productId": 5},), "invalid"),
+        (({"product_id": UNKNOWN},), "invalid"),
+        (({"productId": UNKNOWN, "more": 1},), "invalid"),
+        (({"productId": UNKNOWN, "since": 5},), "invalid"),
+        (({"productId": UNKNOWN, "since": "yesterday"},), "invalid"),
+        (("\ud800",), "invalid"),
+        ((float("nan"),), "invalid"),
+        (("x" * 10_000,), "invalid"),
+        (("nope",), "unknown-product"),
+        (("\0",), "unknown-product"),
+        ((UNKNOWN,), "unknown-product"),
+        ((UNKNOWN.replace("-", ""),), "unknown-product"),
+        (({"productId": UNKNOWN},), "unknown-product"),
+    ],
+)
+def test_what_cannot_be_served_is_answered(
+    connect: Connect, arguments: tuple[Any, ...], error: str
+) -> None:
+    socket = connect()
+    assert socket.call("subscribe_inventory", *arguments)["error"] == error
+    socket.send("42" + json.dumps(["subscribe_inventory", *arguments]))
+    reported = socket.wait_for("request_error")[0]
+    assert (reported["event"], reported["error"]) == ("subscribe_inventory", error)
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ("subscribe_order", "unknown-order"),
+        ("subscribe_product", "unknown-product"),
+        ("subscribe_operation", "unknown-operation"),
+        ("subscribe_nothing", "unknown-event"),
+        ("connect", "unknown-event"),
+        ("disconnect", "unknown-event"),
+        ("client_message", "unknown-event"),
+        ("", "unknown-event"),
+        ("\ud800", "unknown-event"),
+    ],
+)
+def test_unknown_names_are_answered(connect: Connect, event: str, error: str) -> None:
+    assert connect().call(event, UNKNOWN)["error"] == error
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "4",
+        "4{}",
+        "4[]",
+        "4null",
+        "4true",
+        "4abc",
+        "42",
+        "42{}",
+        "42[]",
+        "42[1]",
+        "42[{}]",
+        "42900[null]",
+        "42/elsewhere,[1]",
+        "43[]",
+        "431",
+        "44{}",
+        '451-["subscribe_inventory",{"_placeholder":true,"num":7}]',
+        '459999999-["subscribe_inventory"]',
+        "45",
+        "46[]",
+        "49",
+        "42" + "[" * 5_000,
+        "4" + "[" * 100_000,
+        "42" + "1" * 200 + "[]",
+        '42["subscribe_inventory",1e999]',
+        b"",
+        b"abc",
+    ],
+    ids=lambda packet: str(packet[:30]),
+)
+def test_no_packet_ends_the_connection(connect: Connect, packet: str | bytes) -> None:
+    socket = connect()
+    socket.send(packet)
+    assert socket.call("subscribe_system")["ok"] is True
+    socket.send("3")
+    assert socket.call("subscribe_system")["ok"] is True
+
+
+def test_long_polling_takes_many_messages_at_once(
+    service: Service, make_key: Callable[..., str], new_product: Callable[..., str]
+) -> None:
+    session, url = requests.Session(), f"{service.url}/socket.io/?EIO=4&transport=polling"
+    sid = json.loads(session.get(url, timeout=30).text[1:])["sid"]
+    url += f"&sid={sid}"
+    session.post(url, data="40" + json.dumps({"token": make_key()}), timeout=30)
+    assert session.get(url, timeout=30).text.startswith("40{")
+    product = new_product()
+    packets = [
+        f"42{number}" + json.dumps(["subscribe_inventory", product]) for number in range(100)
+    ]
+    assert session.post(url, data="\x1e".join(packets), timeout=30).text == "OK"
+    answers: list[str] = []
+    while len(answers) < 100:
+        got = session.get(url, timeout=30).text.split("\x1e")
+        assert len(got) <= 16
+        answers += [one for one in got if one.startswith("43")]
+    assert all('"ok":true' in one for one in answers)
+
+
+def test_messages_over_the_rate_are_refused(connect: Connect, make_key: Callable[..., str]) -> None:
+    secret = make_key(scopes=["read"], wsRate="5/minute")
+    first, second = connect(secret), connect(secret)
+    answers = [one.call("subscribe_system") for one in (first, second) * 3]
+    assert [one.get("ok") for one in answers] == [True] * 5 + [None]
+    assert answers[5]["error"] == "rate-limited"
+    assert 1 <= answers[5]["retryAfter"] <= 60
+    first.send('42["subscribe_system"]')
+    assert first.wait_for("request_error")[0]["error"] == "rate-limited"
+    assert connect().call("subscribe_system")["ok"] is True
+
+
+def test_a_revoked_key_ends_its_sockets(connect: Connect, api: Api) -> None:
+    made = api.post("/api/keys", json={"name": "short", "scopes": ["read"]}).json()
+    socket = connect(made["secret"])
+    assert socket.call("subscribe_system")["ok"] is True
+    assert api.delete(f"/api/keys/{made['id']}").ok
+    began = time.monotonic()
+    socket.wait_for_end()
+    assert time.monotonic() - began < 5
+    wait_until(lambda: "unauthorized" in connect(made["secret"]).welcome, 5)
+
+
+def test_the_51st_connection_is_refused_and_a_freed_place_is_taken(
+    connect: Connect, api: Api, make_key: Callable[..., str]
+) -> None:
+    secret = make_key(scopes=["read"])
+    sockets = [connect(secret) for _ in range(50)]
+    assert all(one.welcome.startswith("40{") for one in sockets)
+    wait_until(lambda: api.get("/health").json()["checks"]["websocket"]["connections"] >= 50)
+    began = time.monotonic()
+    assert connect(secret).welcome == '44{"message":"too-many-connections"}'
+    assert time.monotonic() - began > 4
+    sockets[0].close()
+    began = time.monotonic()
+    assert connect(secret).welcome.startswith("40{")
+    assert time.monotonic() - began < 3
+
+
+def test_at_most_500_subscriptions(
+    connect: Connect, api: Api, new_product: Callable[..., str]
+) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        products = list(pool.map(lambda _: new_product(), range(501)))
+    socket = connect()
+    for product in products[:500]:
+        assert socket.call("subscribe_inventory", product)["ok"] is True
+    assert socket.call("subscribe_inventory", products[500])["error"] == "too-many-subscriptions"
+    assert socket.call("subscribe_inventory", products[0])["ok"] is True
+    assert socket.call("subscribe_system")["ok"] is True
+    socket.call("unsubscribe_inventory", products[0])
+    assert socket.call("subscribe_inventory", products[500])["ok"] is True
+
+
+def test_a_client_that_reads_nothing_is_closed(
+    connect: Connect, service: Service, api: Api, new_product: Callable[..., str]
+) -> None:
+    products = [new_product() for _ in range(100)]
+    body = {
+        "items": [{"productId": product, "quantity": 1} for product in products],
+        "customerId": "c",
+        "shippingAddress": "x" * 2000,
+    }
+    order = api.post("/api/pms/orders", json=body).json()["orderId"]
+    socket = connect()
+    # Answers of more than 10 MB: more than the operating system keeps for a slow reader.
+    for number in range(1000):
+        socket.send(f"42{number}" + json.dumps(["subscribe_order", order]))
+    wait_until(lambda: "socket_too_far_behind" in service.log.read_text(), 20)
+    socket.wait_for_end()
+    again = connect()
+    assert again.call("subscribe_order", order)["ok"] is True

@@ -1,0 +1,489 @@
+"""Streams on a real database: every event, in order, once, whatever hints do."""
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis import Redis
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from db.models.api_key import ApiKey
+from db.models.stream import operations_stream, stock_stream
+from db.queries import api_keys, products, snapshots, stock
+from db.queries import streams as stored
+from db.session import Database, line_database
+from tests.functional.service import wait_until
+from web.connections import Places
+from web.socket_limits import MessageLimits
+from web.stream_hints import Hints
+from web.stream_recovery import Cursor
+from web.stream_repair import Repair
+from web.stream_tracks import Place, Snapshot, operation_room
+from web.streams import Gone, Streams, Subscribed
+from web.waiters import Waiters
+from workers.app import app as celery
+from workers.commands import AdjustStock
+from workers.dispatch import record
+from workers.runner import apply_next
+
+celery.loader.import_default_modules()
+
+
+class Recorder:
+    """Stands for the sockets of a process: who is in which room, and what each was sent."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, set[str]] = defaultdict(set)
+        self.sent: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.gone: set[str] = set()
+        self._lock = threading.Lock()
+
+    def is_here(self, sid: str) -> bool:
+        return sid not in self.gone
+
+    def emit(self, event: str, data: dict[str, Any], to: str | list[str]) -> None:
+        with self._lock:
+            rooms = [to] if isinstance(to, str) else to
+            members = {sid for room in rooms for sid in self.rooms.get(room, {room})}
+            for sid in members:
+                self.sent[sid].append({"event": event, **data})
+
+    def enter(self, sid: str, room: str) -> None:
+        self.rooms[room].add(sid)
+
+    def leave(self, sid: str, room: str) -> None:
+        self.rooms[room].discard(sid)
+
+    def wait_until_taken(self, sid: str) -> bool:
+        return sid not in self.gone
+
+    def close(self, sid: str, reason: str) -> None:
+        self.gone.add(sid)
+
+    def positions(self, sid: str, event: str = "inventory_update") -> list[int]:
+        return [one["position"] for one in self.sent[sid] if one["event"] == event]
+
+
+class Shop:
+    """A key, a product, the streams of one process, and a line that runs when it is told."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clients = Recorder()
+        self.gaps: list[str] = []
+        self.ended: list[str] = []
+        self.repair = Repair(database)
+        self.streams = Streams(
+            database,
+            self.clients,
+            on_end=self.ended.append,
+            on_gap=self.gaps.append,
+            readers=threading.BoundedSemaphore(4),
+        )
+        self.repair.streams = self.streams
+        self.key = self._make_key()
+        self.product = self.make_product()
+        self.stream = stock_stream(self.product)
+
+    def _make_key(self) -> ApiKey:
+        with self.database.transaction() as connection:
+            key = api_keys.insert(
+                connection,
+                id=uuid7(),
+                name="test",
+                hint="",
+                secret_hash=b"x",
+                scopes=["admin"],
+                rate=None,
+                ws_rate=None,
+                expires_at=None,
+            )
+        assert key is not None
+        return key
+
+    def make_product(self) -> UUID:
+        with self.database.transaction() as connection:
+            return products.insert(
+                connection,
+                id=uuid7(),
+                sku=None,
+                name="Mug",
+                description="",
+                price="2.50",
+                category_id="c",
+                images=[],
+                low_stock_threshold=0,
+            ).id
+
+    def adjust(self, count: int = 1, product: UUID | None = None) -> list[UUID]:
+        """Apply so many adjustments; their ids."""
+        command = AdjustStock(product_id=product or self.product, quantity=1, type="increment")
+        with self.database.transaction() as connection:
+            ids = [record(connection, command, api_key_id=self.key.id).id for _ in range(count)]
+        while apply_next(line_database()):
+            pass
+        return ids
+
+    def stored(self, stream: str, after: int = 0) -> list[Any]:
+        with self.database.transaction() as connection:
+            return stored.events_after(connection, {stream: after}, 100_000)
+
+    def place(self, product: UUID | None = None) -> Place:
+        product = product or self.product
+
+        def read(connection: Any) -> Snapshot | None:
+            level = stock.level(connection, product)
+            return Snapshot(level["version"], {"stock": level["stock"]}) if level else None
+
+        return Place(stock_stream(product), stock_stream(product), read)
+
+    def operation(self, operation_id: UUID) -> Place:
+        def read(connection: Any) -> Snapshot | None:
+            found = snapshots.operation_in_stream(connection, operation_id)
+            return Snapshot(found[1] or 0, {"status": found[0].status}) if found else None
+
+        name = str(operation_id)
+        return Place(operations_stream(self.key.id), operation_room(name), read, name)
+
+    def subscribe(
+        self, sid: str, since: str | None = None, place: Place | None = None
+    ) -> Subscribed:
+        cursor = Cursor.parse(since) if since else None
+        found = self.streams.subscribe(sid, place or self.place(), cursor)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def shop(database: Database) -> Shop:
+    return Shop(database)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as found:
+        found.flushdb()
+        yield found
+
+
+def test_hints_are_sent_in_order_and_once(shop: Shop) -> None:
+    shop.subscribe("a")
+    shop.adjust(3)
+    events = shop.stored(shop.stream)
+    shop.streams.offer(events[:2])
+    shop.streams.offer(events)
+    shop.streams.offer(events[:1])
+    assert shop.clients.positions("a") == [1, 2, 3]
+    assert not shop.gaps
+    assert shop.clients.sent["a"][0]["stock"] == 1
+    assert shop.clients.sent["a"][0]["cursor"].endswith(".1")
+
+
+def test_a_gap_is_closed_from_the_database(shop: Shop) -> None:
+    shop.subscribe("a")
+    shop.adjust(3)
+    shop.streams.offer(shop.stored(shop.stream)[2:])
+    assert shop.clients.positions("a") == []
+    assert shop.gaps == [shop.stream]
+    shop.repair.repair(shop.gaps)
+    assert shop.clients.positions("a") == [1, 2, 3]
+
+
+def test_repair_needs_no_hint_and_asks_nothing_without_clients(shop: Shop) -> None:
+    shop.adjust(2)
+    shop.repair.repair()
+    assert shop.streams.places() == {}
+    shop.subscribe("a")
+    shop.adjust(2)
+    shop.repair.repair()
+    assert shop.clients.positions("a") == [3, 4]
+
+
+def test_a_newcomer_brings_the_room_to_its_snapshot(shop: Shop) -> None:
+    shop.subscribe("a")
+    shop.adjust(3)
+    found = shop.subscribe("b")
+    assert found.snapshot == {"stock": 3, "position": 3}
+    assert shop.clients.positions("a") == [1, 2, 3]
+    shop.adjust(1)
+    shop.streams.offer(shop.stored(shop.stream))
+    assert shop.clients.positions("a") == [1, 2, 3, 4]
+    assert shop.clients.positions("b") == [4]
+
+
+def test_what_was_missed_is_sent_first(shop: Shop) -> None:
+    cursor = shop.subscribe("a").cursor
+    shop.streams.forget("a")
+    shop.adjust(3)
+    found = shop.subscribe("b", since=cursor)
+    assert found.recovered is True
+    assert shop.clients.positions("b") == [1, 2, 3]
+    again = shop.subscribe("b", since=cursor)
+    assert again.recovered is True
+    assert shop.clients.positions("b") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("count", [499, 500, 501, 1234])
+def test_far_behind_is_recovered_page_by_page(shop: Shop, count: int) -> None:
+    cursor = shop.subscribe("a").cursor
+    shop.adjust(count)
+    assert shop.subscribe("b", since=cursor).recovered is True
+    assert shop.clients.positions("b") == list(range(1, count + 1))
+
+
+def test_a_cursor_that_cannot_be_served_is_said_so(shop: Shop) -> None:
+    other = shop.make_product()
+    foreign = shop.subscribe("a", place=shop.place(other)).cursor
+    own = shop.subscribe("a").cursor
+    shop.adjust(5)
+    assert shop.subscribe("b", since=foreign).recovered is False
+    assert shop.subscribe("c", since=own.replace(".0", ".6")).recovered is False
+    with shop.database.transaction() as connection:
+        connection.execute(
+            text("DELETE FROM events WHERE stream = :stream AND position <= 2"),
+            {"stream": shop.stream},
+        )
+    lost = shop.subscribe("d", since=own)
+    assert lost.recovered is False
+    assert lost.snapshot == {"stock": 5, "position": 5}
+    assert shop.subscribe("e", since=own.replace(".0", ".2")).recovered is True
+    assert [shop.clients.positions(sid) for sid in "bcde"] == [[], [], [], [3, 4, 5]]
+
+
+def test_a_restored_copy_has_other_cursors(shop: Shop) -> None:
+    cursor = shop.subscribe("a").cursor
+    with shop.database.transaction() as connection:
+        connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))
+    restarted = Shop.__new__(Shop)
+    restarted.__dict__.update(shop.__dict__)
+    restarted.streams = Streams(
+        shop.database,
+        shop.clients,
+        shop.ended.append,
+        shop.gaps.append,
+        threading.BoundedSemaphore(),
+    )
+    assert restarted.subscribe("b", since=cursor).recovered is False
+
+
+def test_a_held_stream_holds_no_other_and_loses_nothing(shop: Shop) -> None:
+    other = shop.make_product()
+    shop.subscribe("a")
+    shop.subscribe("a", place=shop.place(other))
+    reading, go_on = threading.Event(), threading.Event()
+    place = shop.place()
+
+    def slow(connection: Any) -> Snapshot | None:
+        reading.set()
+        go_on.wait(10)
+        return place.read(connection)
+
+    held = threading.Thread(
+        target=shop.streams.subscribe, args=("b", Place(place.stream, place.room, slow))
+    )
+    held.start()
+    assert reading.wait(10)
+    shop.adjust(2)
+    shop.adjust(2, other)
+    shop.streams.offer(shop.stored(shop.stream) + shop.stored(stock_stream(other)))
+    assert [one["productId"] for one in shop.clients.sent["a"]] == [str(other)] * 2
+    go_on.set()
+    held.join(10)
+    assert shop.clients.positions("a") == [1, 2, 1, 2]
+    assert shop.clients.positions("b") == []
+
+
+def test_nothing_is_kept_when_the_last_has_left(shop: Shop) -> None:
+    for sid in "ab":
+        shop.subscribe(sid)
+        shop.streams.join(sid, [operations_stream(shop.key.id), "system"])
+    assert len(shop.streams.places()) == 3
+    shop.streams.leave("a", shop.stream)
+    shop.streams.forget("a")
+    assert len(shop.streams.places()) == 3
+    shop.streams.forget("b")
+    assert shop.streams.places() == {}
+    assert shop.streams.rooms_of("b") == set()
+
+
+def test_a_client_that_left_meanwhile_stays_out(shop: Shop) -> None:
+    shop.clients.gone.add("a")
+    with pytest.raises(Gone):
+        shop.subscribe("a")
+    with pytest.raises(Gone):
+        shop.streams.join("a", ["system"])
+    assert shop.streams.places() == {}
+
+
+def test_who_waits_for_an_operation_and_for_all_is_told_once(shop: Shop) -> None:
+    stream = operations_stream(shop.key.id)
+    shop.streams.join("both", [stream])
+    command = AdjustStock(product_id=shop.product, quantity=1, type="increment")
+    with shop.database.transaction() as connection:
+        ids = [record(connection, command, api_key_id=shop.key.id).id for _ in range(3)]
+    for sid in ("both", "one"):
+        found = shop.subscribe(sid, place=shop.operation(ids[1]))
+        assert found.snapshot == {"status": "queued", "position": 0}
+    apply_next(line_database())
+    shop.streams.offer(shop.stored(stream))
+    assert shop.clients.positions("both", "operation_update") == [1, 2, 3]
+    assert shop.clients.positions("one", "operation_update") == [2]
+    assert shop.ended == [str(one) for one in ids]
+    late = shop.subscribe("late", since=found.cursor, place=shop.operation(ids[1]))
+    assert (late.recovered, late.snapshot["status"]) == (True, "succeeded")
+    assert shop.clients.positions("late", "operation_update") == [2]
+
+
+def test_who_is_in_from_the_beginning_recovers_what_came_before(shop: Shop) -> None:
+    stream = operations_stream(shop.key.id)
+    shop.adjust(3)
+    shop.streams.join("a", [stream])
+    shop.adjust(2)
+    shop.repair.repair()
+
+    def read(connection: Any) -> Snapshot:
+        return Snapshot(stored.heads(connection, [stream])[stream], {})
+
+    whole = Place(stream, stream, read)
+    cursor = shop.subscribe("b", place=whole).cursor.replace(".5", ".1")
+    assert shop.clients.positions("a", "operation_update") == [4, 5]
+    for _ in range(2):
+        assert shop.subscribe("a", since=cursor, place=whole).recovered is True
+        assert shop.clients.positions("a", "operation_update") == [4, 5, 2, 3]
+
+
+def test_clients_are_closed_rather_than_told_less(shop: Shop) -> None:
+    shop.subscribe("a")
+    shop.adjust(3)
+    with shop.database.transaction() as connection:
+        connection.execute(text("DELETE FROM events WHERE position = 1"))
+    shop.repair.repair()
+    assert "a" in shop.clients.gone
+
+
+def test_subscribers_come_and_go_under_load_while_redis_drops_everybody(
+    shop: Shop, redis: Redis
+) -> None:
+    hints = Hints(shop.streams.offer, shop.repair.ask_all)
+    shop.streams._on_gap = shop.repair.ask
+    shop.repair.start()
+    hints.start()
+    stop = threading.Event()
+    wrong: list[Any] = []
+
+    def come_and_go(number: int) -> None:
+        cursor = None
+        for visit in range(10_000):
+            if stop.is_set():
+                return
+            sid = f"{number}-{visit}"
+            found = shop.subscribe(sid, since=cursor)
+            begin = int(cursor.partition(".")[2]) if cursor else found.snapshot["position"]
+            stop.wait(random.random() / 20)
+            shop.streams.forget(sid)
+            shop.clients.rooms[shop.stream].discard(sid)
+            seen = shop.clients.positions(sid)
+            if seen != list(range(begin + 1, begin + 1 + len(seen))):
+                wrong.append((begin, seen))
+            cursor = shop.clients.sent[sid][-1]["cursor"] if seen else found.cursor
+
+    shop.subscribe("stays")
+    visitors = [threading.Thread(target=come_and_go, args=(number,)) for number in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        for round_ in range(60):
+            shop.adjust(5)
+            if round_ % 10 == 5:
+                redis.client_kill_filter(_type="pubsub")
+        wait_until(lambda: len(shop.clients.positions("stays")) >= 300, 15)
+    finally:
+        stop.set()
+        for visitor in visitors:
+            visitor.join()
+        hints.stop()
+        shop.repair.stop()
+    assert not wrong
+    assert shop.clients.positions("stays") == list(range(1, 301))
+
+
+@pytest.fixture
+def waiters(database: Database) -> Iterator[Waiters]:
+    found = Waiters(database)
+    found.start()
+    yield found
+    found.release_all()
+
+
+def test_a_waiter_is_woken_by_a_hint_or_finds_the_end_itself(shop: Shop, waiters: Waiters) -> None:
+    command = AdjustStock(product_id=shop.product, quantity=1, type="increment")
+    with shop.database.transaction() as connection:
+        operation = record(connection, command, api_key_id=shop.key.id)
+        by_hint, by_poll = waiters.register(operation.id), waiters.register(operation.id)
+    assert by_hint.wait(0) is False
+    began = time.monotonic()
+    by_hint.wake(ended=True)
+    assert by_hint.wait(10) is True
+    assert time.monotonic() - began < 0.4
+    apply_next(line_database())
+    assert by_poll.wait(10) is True
+    by_poll.cancel()
+    by_hint.cancel()
+
+
+def test_waiters_go_when_the_process_does(shop: Shop, waiters: Waiters) -> None:
+    with waiters.register(uuid7()) as waiter:
+        threading.Thread(target=waiters.release_all).start()
+        assert waiter.wait(10) is False
+    assert waiters.register(uuid7()).wait(10) is False
+
+
+@pytest.fixture
+def make_places(redis: Redis) -> Iterator[Callable[[int], Places]]:
+    made: list[Places] = []
+
+    def make(cap: int) -> Places:
+        places = Places(cap)
+        places.start()
+        made.append(places)
+        return places
+
+    yield make
+    for places in made:
+        places.stop()
+
+
+def test_places_are_counted_over_processes_and_given_back(
+    make_places: Callable[[int], Places], redis: Redis
+) -> None:
+    here, there = make_places(3), make_places(3)
+    key = uuid7()
+    assert here.take(key, "a")
+    assert there.take(key, "b")
+    assert there.take(key, "c")
+    wait_until(lambda: here.total_connections() == 3 == there.total_connections())
+    threading.Timer(0.3, there.release, (key, "b")).start()
+    began = time.monotonic()
+    assert here.take(key, "d")
+    assert time.monotonic() - began < 3
+    # A process that was killed renews nothing any more; its places are free after their lease.
+    there._renew = lambda: None  # type: ignore[method-assign]
+    began = time.monotonic()
+    assert here.take(key, "e")
+    assert time.monotonic() - began > 2
+    assert not here.take(key, "f")
+    assert here.take(uuid7(), "f")
+
+
+def test_messages_are_counted_per_key_over_processes(shop: Shop, redis: Redis) -> None:
+    here, there = MessageLimits("4/minute"), MessageLimits("4/minute")
+    assert [one.refuse_for(shop.key) for one in (here, there, here, there)] == [None] * 4
+    refused = here.refuse_for(shop.key)
+    assert refused is not None
+    assert 1 <= refused <= 60
