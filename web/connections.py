@@ -7,6 +7,7 @@ killed one gives its places back.
 import threading
 import time
 from collections.abc import Callable
+from typing import cast
 from uuid import UUID
 
 import structlog
@@ -125,7 +126,7 @@ class Places:
             if self._away:
                 return True
             try:
-                arguments = [self._member(sid), self._cap, lease]
+                arguments: list[str | int] = [self._member(sid), self._cap, lease]
                 return bool(self._take(keys=[_places_of(key_id)], args=arguments))
             except (RedisError, OSError) as error:
                 self._note(away=True, error=error)
@@ -149,7 +150,7 @@ class Places:
             self._wanted.clear()
             try:
                 self._give_back()
-                if time.monotonic() - last >= _RENEW_SECONDS or self._away:
+                if time.monotonic() - last >= _RENEW_SECONDS or self._away or self._stopped:
                     last = time.monotonic()
                     self._renew()
                 self._note(away=False)
@@ -172,7 +173,7 @@ class Places:
 
     def _renew(self) -> None:
         """Renew this process' places, tell its count, read the others'."""
-        seconds, microseconds = self._redis.time()
+        seconds, microseconds = cast(tuple[int, int], self._redis.time())
         now = seconds * 1000 + microseconds // 1000
         until = now + int(LEASE_SECONDS * 1000)
         with self._redis.pipeline(transaction=False) as pipe:
@@ -190,11 +191,12 @@ class Places:
         self._read_counts(counts, now)
 
     def _read_counts(self, counts: dict[bytes, bytes], now: int) -> None:
-        elsewhere, dead = 0, []
+        elsewhere = 0
+        dead: list[str] = []
         for process, value in counts.items():
             count, _, until = value.decode().partition(":")
             if int(until) <= now:
-                dead.append(process)
+                dead.append(process.decode())
             elif process.decode() != self._process:
                 elsewhere += int(count)
         self._elsewhere = elsewhere

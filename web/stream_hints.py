@@ -56,7 +56,7 @@ class Hints:
         while not self._stopped:
             client = self._connect(_PATIENCE_SECONDS)
             try:
-                with client.pubsub() as channel:
+                with client.pubsub() as channel:  # type: ignore[no-untyped-call]
                     channel.subscribe(CHANNEL)
                     away = False
                     self._listen(channel)

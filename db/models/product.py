@@ -52,6 +52,10 @@ products = Table(
     CheckConstraint("version >= 1", name="version_positive"),
     Index("ix_products_category_id_id", "category_id", "id"),
     Index("ix_products_status_id", "status", "id"),
+    # One for each way to sort a list, with the id that breaks ties.
+    Index("ix_products_created_at_id", "created_at", "id"),
+    Index("ix_products_name_id", "name", "id"),
+    Index("ix_products_price_id", "price", "id"),
 )
 
 

@@ -1,6 +1,5 @@
 """The installation's epoch and the signs of life of its processes."""
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -28,11 +27,3 @@ def epoch(connection: Connection) -> UUID:
     """What tells this installation's streams from those of a restored copy."""
     found: UUID = connection.execute(text("SELECT epoch FROM installation")).scalar_one()
     return found
-
-
-def line_depth(connection: Connection) -> tuple[int, datetime | None]:
-    """How many operations have no end yet, and when the oldest of them was accepted."""
-    row = connection.execute(
-        text("SELECT count(*), min(created_at) FROM operations WHERE status = 'queued'")
-    ).one()
-    return row[0], row[1]

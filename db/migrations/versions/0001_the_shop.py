@@ -201,6 +201,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("sku", name=op.f("uq_products_sku")),
     )
     op.create_index("ix_products_category_id_id", "products", ["category_id", "id"], unique=False)
+    op.create_index("ix_products_created_at_id", "products", ["created_at", "id"], unique=False)
+    op.create_index("ix_products_name_id", "products", ["name", "id"], unique=False)
+    op.create_index("ix_products_price_id", "products", ["price", "id"], unique=False)
     op.create_index("ix_products_status_id", "products", ["status", "id"], unique=False)
     op.create_table(
         "operations",
@@ -488,6 +491,9 @@ def downgrade() -> None:
         "ix_operations_dead", table_name="operations", postgresql_where=sa.text("status = 'dead'")
     )
     op.drop_table("operations")
+    op.drop_index("ix_products_created_at_id", table_name="products")
+    op.drop_index("ix_products_name_id", table_name="products")
+    op.drop_index("ix_products_price_id", table_name="products")
     op.drop_index("ix_products_status_id", table_name="products")
     op.drop_index("ix_products_category_id_id", table_name="products")
     op.drop_table("products")

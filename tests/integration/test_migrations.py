@@ -1,0 +1,143 @@
+"""Migrations: up, down, several at once, and the same schema as the models say."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from db import models
+from db.base import metadata
+from db.migrate import current_revision, downgrade, head_revision, upgrade
+from db.session import Database
+from db.settings import DatabaseSettings, database_settings
+
+
+@pytest.fixture
+def empty_url() -> Iterator[str]:
+    """A database with nothing in it."""
+    admin = create_engine(database_settings().database_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE migrations")
+    yield urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/migrations"))
+    with admin.connect() as connection:
+        connection.exec_driver_sql("DROP DATABASE migrations WITH (FORCE)")
+    admin.dispose()
+
+
+def engine_of(url: str) -> Engine:
+    return create_engine(DatabaseSettings(database_url=url).database_url)
+
+
+def tables(url: str) -> set[str]:
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        ).scalars()
+        names = set(found)
+    engine.dispose()
+    return names
+
+
+def test_up_makes_what_the_models_say_and_down_takes_all_away(empty_url: str) -> None:
+    assert models
+    upgrade(empty_url)
+    engine = engine_of(empty_url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert current_revision(connection) == head_revision()
+    downgrade(empty_url, "base")
+    assert tables(empty_url) == {"alembic_version"}
+    with engine.connect() as connection:
+        functions = connection.execute(
+            text("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+        ).all()
+    engine.dispose()
+    assert functions == []
+    upgrade(empty_url)
+    assert set(metadata.tables) <= tables(empty_url)
+
+
+def test_several_at_once_wait_for_each_other(empty_url: str) -> None:
+    command = [sys.executable, "-c", f"from db.migrate import upgrade; upgrade({empty_url!r})"]
+    running = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert set(metadata.tables) <= tables(empty_url)
+
+
+NOBODY = "01900000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture
+def shop(database: Database) -> Database:
+    """A product with its level, an order, a key and an operation that has ended."""
+    with database.transaction() as connection:
+        for statement in (
+            "INSERT INTO categories (id) VALUES ('c')",
+            f"""INSERT INTO products (id, name, description, price, category_id, images, status,
+                low_stock_threshold, version)
+                VALUES ('{NOBODY}', 'Mug', '', 1, 'c', '[]', 'draft', 5, 1)""",
+            f"INSERT INTO stock_levels VALUES ('{NOBODY}', 5, 2, 1, true, now())",
+            f"""INSERT INTO orders (id, status, version, customer_id, shipping_address, total,
+                currency, created_at, updated_at)
+                VALUES ('{NOBODY}', 'queued', 0, 'c', 'a', 1, 'USD', now(), now())""",
+            f"""INSERT INTO api_keys (id, name, hint, secret_hash, scopes)
+                VALUES ('{NOBODY}', 'k', '', 'x', '{{read}}')""",
+            f"""INSERT INTO operations (id, queue, kind, payload, status, finished_at)
+                VALUES ('{NOBODY}', 'line', 'adjust-stock', '{{}}', 'succeeded', now())""",
+            f"""INSERT INTO stock_movements (product_id, version, kind, on_hand_change,
+                reserved_change, on_hand, reserved, operation_id, created_at)
+                VALUES ('{NOBODY}', 1, 'adjustment', 5, 0, 5, 0, '{NOBODY}', now())""",
+            f"""INSERT INTO alerts (id, product_id, severity, stock, threshold, raised_at,
+                raised_by)
+                VALUES ('{NOBODY}', '{NOBODY}', 'low_stock', 3, 5, now(), '{NOBODY}')""",
+        ):
+            connection.exec_driver_sql(statement)
+    return database
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "UPDATE stock_levels SET on_hand = -1",
+        "UPDATE stock_levels SET reserved = 6",
+        "UPDATE stock_levels SET reserved = -1",
+        "UPDATE products SET price = -1",
+        "UPDATE products SET status = 'sold'",
+        "UPDATE products SET version = 0",
+        "UPDATE orders SET status = 'lost'",
+        "UPDATE orders SET status = 'rejected'",
+        "UPDATE orders SET total = -1",
+        "UPDATE operations SET status = 'queued', finished_at = NULL",
+        "UPDATE operations SET status = 'dead', error = '{}'",
+        "UPDATE operations SET finished_at = NULL",
+        "UPDATE operations SET error = '{}'",
+        "UPDATE stock_movements SET on_hand_change = 4",
+        "DELETE FROM stock_movements",
+        "TRUNCATE stock_movements",
+        "UPDATE api_keys SET scopes = '{}'",
+        "UPDATE api_keys SET scopes = '{root}'",
+        "UPDATE alerts SET severity = 'none'",
+        "UPDATE alerts SET resolved_at = now()",
+        "INSERT INTO alerts SELECT gen_random_uuid(), product_id, severity, stock, threshold,"
+        " raised_at, raised_by FROM alerts",
+        "INSERT INTO operations (id, queue, kind, payload, product_id) VALUES"
+        " (gen_random_uuid(), 'line', 'adjust-stock', '{}', gen_random_uuid())",
+        "INSERT INTO operations (id, queue, kind, payload) VALUES"
+        " (gen_random_uuid(), 'nowhere', 'adjust-stock', '{}')",
+        "INSERT INTO installation DEFAULT VALUES",
+        "DELETE FROM products",
+    ],
+)
+def test_a_wrong_state_is_impossible(shop: Database, wrong: str) -> None:
+    with pytest.raises(DBAPIError) as refused, shop.transaction() as connection:
+        connection.exec_driver_sql(wrong)
+    code = getattr(refused.value.orig, "pgcode", "")
+    assert isinstance(refused.value, IntegrityError) or code == "23001"
