@@ -21,6 +21,7 @@ def make_engine(
     idle_in_transaction_ms: int,
     pool_size: int | None,
     pool_timeout: float = 1.5,
+    synchronous_commit: str = "on",
 ) -> Engine:
     """An engine whose every connection carries its limits.
 
@@ -32,6 +33,7 @@ def make_engine(
             transaction, and with it that session's locks.
         pool_size: connections kept and at most used; None opens one a use.
         pool_timeout: seconds a caller waits for a free connection.
+        synchronous_commit: ``off`` only for what may be lost in a crash of the server.
     """
     options = " ".join(
         f"-c {name}={value}"
@@ -40,7 +42,7 @@ def make_engine(
             "statement_timeout": statement_timeout_ms,
             "idle_in_transaction_session_timeout": idle_in_transaction_ms,
             # The promise behind a 202 rests on this; a lax server default must not break it.
-            "synchronous_commit": "on",
+            "synchronous_commit": synchronous_commit,
             # The statements are short: compiling them costs more than it gives.
             "jit": "off",
         }.items()
@@ -120,6 +122,23 @@ def line_database() -> Database:
             pool_size=2,
         )
     )
+
+
+@lru_cache
+def marker_database() -> Database:
+    """The database for the line's marker: each statement commits by itself, and not to disk.
+
+    Losing the last of them in a crash of the server loses nothing but a suspicion.
+    """
+    engine = make_engine(
+        database_settings().database_url,
+        application="pms-line-marker",
+        statement_timeout_ms=8_000,
+        idle_in_transaction_ms=8_000,
+        pool_size=2,
+        synchronous_commit="off",
+    )
+    return Database(engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 @lru_cache

@@ -8,7 +8,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init
 
 import beat_schedule
-from db.session import jobs_database, line_database
+from db.session import jobs_database, line_database, marker_database
 from workers.logs import configure_logs
 from workers.settings import worker_settings
 
@@ -78,5 +78,5 @@ def _logs(**_: Any) -> None:
 @worker_process_init.connect
 def _leave_parents_connections(**_: Any) -> None:
     """A pool that is inherited over a fork hangs."""
-    for database in (line_database(), jobs_database()):
+    for database in (line_database(), marker_database(), jobs_database()):
         database.forget_inherited_connections()

@@ -6,8 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     TIMESTAMP,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -63,9 +65,28 @@ operations = Table(
         unique=True,
         postgresql_where=text("status = 'queued'"),
     ),
+    # Operations that did not end at their first attempt: few, and looked for by every batch.
+    Index(
+        "ix_operations_tried",
+        "queue",
+        postgresql_where=text("status = 'queued' AND attempts > 0"),
+    ),
     Index("ix_operations_dead", "id", postgresql_where=text("status = 'dead'")),
     Index("ix_operations_kind_id", "kind", "id"),
     postgresql_with={"fillfactor": "80"},
+)
+
+# What the one worker that is on has taken of the line. A worker that dies leaves it behind, and
+# so tells its successor which operations to suspect.
+line_marker = Table(
+    "line_marker",
+    metadata,
+    Column("one_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("token", PgUUID(as_uuid=True)),
+    Column("operation_ids", ARRAY(PgUUID(as_uuid=True))),
+    Column("taken_at", TIMESTAMP(timezone=True)),
+    CheckConstraint("one_row", name="only_one"),
+    postgresql_with={"fillfactor": "10"},
 )
 
 

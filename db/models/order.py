@@ -119,7 +119,7 @@ class Order:
                 "invalid-transition",
                 f"An order that is {self.status} cannot become {status}.",
                 orderId=str(self.id),
-                status=self.status,
+                orderStatus=self.status,
                 allowedTransitions=list(allowed),
             )
         self.status = status

@@ -49,15 +49,25 @@ _WAITING = text("""
     SELECT id, seq, kind, payload, attempts, product_id, order_id, api_key_id, request_id,
            created_at, coalesce(available_at > now(), false) AS held_back
     FROM operations
-    WHERE status = 'queued' AND queue = 'line'
+    WHERE id = ANY(:ids) AND status = 'queued'
     ORDER BY seq
-    LIMIT :limit
 """)
 
 
-def waiting(connection: Connection, limit: int) -> list[Waiting]:
-    """What is next in line, in order of acceptance."""
-    return [Waiting(*row) for row in connection.execute(_WAITING, {"limit": limit})]
+def waiting(connection: Connection, ids: Collection[UUID]) -> list[Waiting]:
+    """Those of these operations that still wait, in order of acceptance."""
+    return [Waiting(*row) for row in connection.execute(_WAITING, {"ids": list(ids)})]
+
+
+def count_attempts(connection: Connection, ids: Collection[UUID]) -> None:
+    """One attempt more for each of these operations."""
+    connection.execute(
+        text(
+            "UPDATE operations SET attempts = attempts + 1"
+            " WHERE id = ANY(:ids) AND status = 'queued'"
+        ),
+        {"ids": list(ids)},
+    )
 
 
 _ORDERS = text("""

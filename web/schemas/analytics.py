@@ -64,7 +64,11 @@ def check_range(start: date, end: date) -> None:
 
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-Zone = Annotated[str, AfterValidator(_zone)]
+Zone = Annotated[
+    str,
+    AfterValidator(_zone),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_+/-]+$", "maxLength": 64}),
+]
 Ratio = Annotated[
     Decimal,
     PlainSerializer(float, return_type=float, when_used="json"),

@@ -1,5 +1,6 @@
 """The wire's own types: identifiers, text, whole numbers, money, time; camelCase throughout."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
@@ -18,6 +19,13 @@ from pydantic.alias_generators import to_camel
 
 # NUL cannot be stored in PostgreSQL's text.
 _NO_NUL = r"^[^\x00]*$"
+# RFC 3339, section 5.6; `datetime` alone would take weeks, dates alone and missing colons too.
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+# Cursors are base64 in the alphabet of addresses (RFC 4648, section 5).
+CURSOR = r"^[A-Za-z0-9_-]+$"
 
 
 class Body(BaseModel):
@@ -101,10 +109,14 @@ def _moment(value: Any) -> datetime:
     """RFC 3339 with an offset; a plus sign that became a blank on the way is taken for one."""
     if isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or len(value) > 40:
+    if not isinstance(value, str):
+        raise ValueError("must be a time such as 2026-11-23T08:15:30Z")
+    # Only the plus sign of the offset can have become a blank; the other one stands for the T.
+    text = value[:11] + value[11:].replace(" ", "+")
+    if not _RFC_3339.fullmatch(text):
         raise ValueError("must be a time such as 2026-11-23T08:15:30Z")
     try:
-        moment = datetime.fromisoformat(value.replace(" ", "+"))
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise ValueError("must be a time such as 2026-11-23T08:15:30Z") from None
     if moment.tzinfo is None:
@@ -179,8 +191,15 @@ class Page(Out, Generic[Item]):
 class PageQuery(Body):
     """Which page of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_digits)] = 50
-    cursor: str | None = Field(default=None, max_length=500)
+    limit: Annotated[
+        int, Field(ge=1, le=100, description="How many at most"), BeforeValidator(_digits)
+    ] = 50
+    cursor: str | None = Field(
+        default=None,
+        max_length=500,
+        pattern=CURSOR,
+        description="`nextCursor` of the page before",
+    )
 
 
 def answer(value: BaseModel) -> bytes:

@@ -3,6 +3,8 @@
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from web.schemas.base import (
     Body,
     Id,
@@ -26,15 +28,17 @@ class AdjustmentIn(Body):
     product_id: Id
     quantity: whole_type(1, 1_000_000_000)  # type: ignore[valid-type]
     type: Literal["increment", "decrement"]
-    reason: _Reason | None = None
-    reference: _Reference | None = None
-    expected_stock: _Stock | None = None
+    reason: _Reason | None = Field(default=None, description="Why, for the ledger")
+    reference: _Reference | None = Field(default=None, description="The client's own reference")
+    expected_stock: _Stock | None = Field(
+        default=None, description="Refuse (`stock-changed`) unless this is the stock at its turn"
+    )
 
 
 class AdjustmentQuery(Body):
     """How to adjust."""
 
-    dry_run: QueryFlag = False
+    dry_run: QueryFlag = Field(default=False, description="Say what would happen, and do nothing")
 
 
 class CountIn(Body):
@@ -42,25 +46,27 @@ class CountIn(Body):
 
     product_id: Id
     counted: whole_type(0, 1_000_000_000)  # type: ignore[valid-type]
-    reason: _Reason | None = None
-    expected_stock: _Stock | None = None
+    reason: _Reason | None = Field(default=None, description="Why, for the ledger")
+    expected_stock: _Stock | None = Field(
+        default=None, description="Refuse (`stock-changed`) unless this is the stock at its turn"
+    )
 
 
 class StockQuery(Body):
     """When."""
 
-    at: QueryTime | None = None
+    at: QueryTime | None = Field(default=None, description="As of this time; now unless given")
 
 
 class StockOut(Out):
     """What is in the house of a product, and what can be sold of it."""
 
     product_id: UUID
-    stock: int
-    on_hand: int
-    reserved: int
+    stock: int = Field(description="What can be sold: `onHand` less `reserved`")
+    on_hand: int = Field(description="Units in the house")
+    reserved: int = Field(description="Units that accepted orders hold")
     low_stock_threshold: int
-    version: int
+    version: int = Field(description="Grows by one with each change")
     updated_at: Time
 
 

@@ -1,8 +1,8 @@
 """Operations on the wire."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from db.models.operation import Operation
 from web.schemas.base import Id, Out, PageQuery, Time
@@ -10,6 +10,24 @@ from workers.commands import COMMANDS
 
 Status = Literal["queued", "succeeded", "failed", "dead"]
 Kind = Literal[tuple(COMMANDS)]  # type: ignore[valid-type]
+
+
+Failure = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "The problem that explains a bad end.",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": {"type": "string", "format": "uri-reference"},
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "detail": {"type": "string"},
+            },
+        }
+    ),
+]
 
 
 class Resource(Out):
@@ -31,14 +49,16 @@ class OperationOut(Out):
 
     id: Id
     kind: str
-    status: Status
-    attempts: int
+    status: Status = Field(
+        description="`failed`: a rule said no; `dead`: the service gave it up; `error` says why"
+    )
+    attempts: int = Field(description="Tries that failed through no rule's no")
     progress: Progress | None
-    result: dict[str, Any] | None
-    error: dict[str, Any] | None
+    result: dict[str, Any] | None = Field(description="What came of it; its shape is the kind's")
+    error: Failure | None
     resource: Resource | None
-    order_id: Id | None
-    retry_of: Id | None
+    order_id: Id | None = Field(description="Of an operation on an order")
+    retry_of: Id | None = Field(description="The dead operation that this one tries again")
     created_at: Time
     finished_at: Time | None
     request_id: str | None

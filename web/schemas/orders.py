@@ -84,8 +84,10 @@ class OrdersQuery(PageQuery):
 
     status: OrderStatus | None = None
     customer_id: ShortText | None = None
-    from_: QueryTime | None = Field(default=None, alias="from")
-    to: QueryTime | None = None
+    from_: QueryTime | None = Field(
+        default=None, alias="from", description="Accepted at this time or later"
+    )
+    to: QueryTime | None = Field(default=None, description="Accepted before this time")
 
 
 class OrderPage(Out):

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import MISSING, Field
 
 from web.schemas.base import (
+    CURSOR,
     Body,
     LongText,
     Money,
@@ -88,7 +89,12 @@ class ProductsQuery(PageQuery):
     )
     sort: Sort = "-createdAt"
     # A cursor carries the name that it continues after.
-    cursor: str | None = Field(default=None, max_length=2_000)
+    cursor: str | None = Field(
+        default=None,
+        max_length=2_000,
+        pattern=CURSOR,
+        description="`nextCursor` of the page before, which had the same `sort`",
+    )
 
 
 class ProductPage(Out):

@@ -456,15 +456,39 @@ def upgrade() -> None:
     op.create_index(
         "ix_stock_movements_operation_id", "stock_movements", ["operation_id"], unique=False
     )
+    op.create_table(
+        "line_marker",
+        sa.Column("one_row", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("token", sa.UUID(), nullable=True),
+        sa.Column("operation_ids", sa.ARRAY(sa.UUID()), nullable=True),
+        sa.Column("taken_at", sa.TIMESTAMP(timezone=True), nullable=True),
+        sa.CheckConstraint("one_row", name=op.f("ck_line_marker_only_one")),
+        sa.PrimaryKeyConstraint("one_row", name=op.f("pk_line_marker")),
+        postgresql_with={"fillfactor": "10"},
+    )
+    op.create_index(
+        "ix_operations_tried",
+        "operations",
+        ["queue"],
+        unique=False,
+        postgresql_where=sa.text("status = 'queued' AND attempts > 0"),
+    )
     for statement in GUARDS:
         op.execute(statement)
     op.execute("INSERT INTO installation DEFAULT VALUES")
+    op.execute("INSERT INTO line_marker DEFAULT VALUES")
     op.execute("INSERT INTO streams (name, head) VALUES ('system', 0)")
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("SET LOCAL statement_timeout = '10min'")
+    op.drop_table("line_marker")
+    op.drop_index(
+        "ix_operations_tried",
+        table_name="operations",
+        postgresql_where=sa.text("status = 'queued' AND attempts > 0"),
+    )
     op.drop_index("ix_stock_movements_operation_id", table_name="stock_movements")
     op.drop_index(
         "ix_stock_movements_created_at", table_name="stock_movements", postgresql_using="brin"

@@ -1,0 +1,202 @@
+"""One example of each thing on the wire: the documents show them, tests hold them to the schemas."""
+
+from typing import Any
+
+_PRODUCT_ID = "0193599a-3f6e-7c61-9f0e-5b6f0d1c2a3b"
+_ORDER_ID = "0193599a-7d10-7a44-8c55-1f2e3d4c5b6a"
+_OPERATION_ID = "0193599a-7d12-7e03-b2a1-9c8d7e6f5a4b"
+_KEY_ID = "01935999-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+_ALERT_ID = "0193599a-9b8c-7d6e-8f50-4a3b2c1d0e9f"
+_BEFORE = "2026-11-23T08:15:30.123456Z"
+_LATER = "2026-11-23T08:15:30.131415Z"
+
+
+def _page(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"items": list(items), "nextCursor": None}
+
+
+_NEW_PRODUCT = {
+    "name": "Mug",
+    "description": "Holds coffee.",
+    "price": 9.5,
+    "categoryId": "kitchen",
+    "images": ["/images/mug.jpg"],
+    "sku": None,
+    "lowStockThreshold": 5,
+}
+_PRODUCT = {
+    "id": _PRODUCT_ID,
+    **_NEW_PRODUCT,
+    "sku": "MUG-1",
+    "status": "draft",
+    "version": 1,
+    "createdAt": _BEFORE,
+    "updatedAt": _BEFORE,
+}
+_STOCK = {
+    "productId": _PRODUCT_ID,
+    "stock": 8,
+    "onHand": 10,
+    "reserved": 2,
+    "lowStockThreshold": 5,
+    "version": 2,
+    "updatedAt": _LATER,
+}
+_OPERATION = {
+    "id": _OPERATION_ID,
+    "kind": "adjust-stock",
+    "status": "succeeded",
+    "attempts": 0,
+    "progress": None,
+    "result": {"productId": _PRODUCT_ID, "stock": 10, "onHand": 10, "reserved": 0, "version": 1},
+    "error": None,
+    "resource": {"type": "product", "id": _PRODUCT_ID},
+    "orderId": None,
+    "retryOf": None,
+    "createdAt": _BEFORE,
+    "finishedAt": _LATER,
+    "requestId": "0193599a-7d12-7000-8000-000000000001",
+}
+_ORDER = {
+    "id": _ORDER_ID,
+    "status": "pending",
+    "items": [
+        {
+            "productId": _PRODUCT_ID,
+            "name": "Mug",
+            "quantity": 2,
+            "unitPrice": 9.5,
+            "lineTotal": 19.0,
+        }
+    ],
+    "total": 19.0,
+    "currency": "USD",
+    "customerId": "customer-1",
+    "shippingAddress": "1 Main Street, Springfield",
+    "reason": None,
+    "transitions": [
+        {"from": "queued", "to": "pending", "operationId": _OPERATION_ID, "at": _LATER}
+    ],
+    "version": 1,
+    "createdAt": _BEFORE,
+    "updatedAt": _LATER,
+}
+_MOVEMENT = {
+    "productId": _PRODUCT_ID,
+    "version": 1,
+    "kind": "adjustment",
+    "onHandChange": 10,
+    "reservedChange": 0,
+    "onHand": 10,
+    "reserved": 0,
+    "reason": "delivery",
+    "reference": "delivery-1",
+    "operationId": _OPERATION_ID,
+    "createdAt": _LATER,
+}
+_ALERT = {
+    "id": _ALERT_ID,
+    "productId": _PRODUCT_ID,
+    "name": "Mug",
+    "severity": "low_stock",
+    "stock": 4,
+    "threshold": 5,
+    "raisedAt": _LATER,
+}
+_KEY = {
+    "id": _KEY_ID,
+    "name": "till",
+    "hint": "pms_4fJ2…",
+    "scopes": ["write"],
+    "rate": "600/minute",
+    "wsRate": None,
+    "createdAt": _BEFORE,
+    "expiresAt": None,
+    "revokedAt": None,
+}
+_TOTALS = {"orders": 1, "units": 2, "revenue": 19.0, "averageOrderValue": 19.0}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "ProductIn": _NEW_PRODUCT,
+    "ProductPatch": {"price": 8.75, "lowStockThreshold": 3},
+    "PublishIn": {"status": "published"},
+    "ProductOut": _PRODUCT,
+    "ProductPage": _page(_PRODUCT),
+    "AdjustmentIn": {
+        "productId": _PRODUCT_ID,
+        "quantity": 10,
+        "type": "increment",
+        "reason": "delivery",
+    },
+    "CountIn": {"productId": _PRODUCT_ID, "counted": 10, "reason": "yearly count"},
+    "StockOut": _STOCK,
+    "MovementOut": _MOVEMENT,
+    "MovementPage": _page(_MOVEMENT),
+    "AlertOut": _ALERT,
+    "AlertPage": _page(_ALERT),
+    "OrderIn": {
+        "items": [{"productId": _PRODUCT_ID, "quantity": 2}],
+        "customerId": "customer-1",
+        "shippingAddress": "1 Main Street, Springfield",
+    },
+    "OrderStatusIn": {"status": "confirmed"},
+    "OrderOut": _ORDER,
+    "OrderPage": _page(_ORDER),
+    "OperationOut": _OPERATION,
+    "OperationPage": _page(_OPERATION),
+    "RollupsIn": {"startDate": "2026-11-01", "endDate": "2026-11-23"},
+    "SalesOut": {
+        "startDate": "2026-11-23",
+        "endDate": "2026-11-23",
+        "groupBy": "day",
+        "timezone": "UTC",
+        "currency": "USD",
+        "totals": _TOTALS,
+        "series": [
+            {
+                "period": "2026-11-23",
+                "orders": 1,
+                "units": 2,
+                "revenue": 19.0,
+                "complete": False,
+            }
+        ],
+        "topProducts": [
+            {"productId": _PRODUCT_ID, "name": "Mug", "units": 2, "revenue": 19.0}
+        ],
+        "asOf": _LATER,
+    },
+    "InventoryMetricsOut": {
+        "totalProducts": 1,
+        "totalUnits": 10,
+        "reservedUnits": 2,
+        "stockValue": 95.0,
+        "lowStock": 0,
+        "outOfStock": 0,
+        "turnover30d": 0.4,
+        "daysOfCover": 150.0,
+        "deadStock": 0,
+        "asOf": _LATER,
+    },
+    "KeyIn": {"name": "till", "scopes": ["write"], "rate": "600/minute"},
+    "KeyOut": _KEY,
+    "KeyPage": _page(_KEY),
+    "KeyWithSecret": {**_KEY, "secret": "pms_4fJ2sT0yG0Vb9cQm7nR1xW5zK8pL3hD6aE2uY4iO7sB"},
+    "HealthOut": {
+        "status": "ok",
+        "timestamp": _LATER,
+        "checks": {
+            "database": {"healthy": True, "latency": 0.6},
+            "memory": {
+                "healthy": True,
+                "usage": {"rss": 120_000_000, "peak": 125_000_000, "limit": 2_000_000_000},
+            },
+            "websocket": {"healthy": True, "connections": 3},
+            "uptime": 86_400.0,
+            "redis": {"healthy": True, "latency": 0.3},
+            "workers": {"healthy": True, "lastSeenSeconds": 0.4},
+            "beat": {"healthy": True, "lastSeenSeconds": 1.1},
+            "queue": {"depth": 0, "oldestSeconds": None},
+        },
+    },
+}

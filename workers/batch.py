@@ -1,0 +1,145 @@
+"""A batch: operations decided one by one over what was read once, before it is written once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from db.errors import Refusal
+from db.models.operation import Waiting
+from db.models.stream import SYSTEM, operations_stream
+from db.queries import line
+from workers.book import Book, Turn
+from workers.commands import Command, decode
+from workers.ends import (
+    MAX_ATTEMPTS,
+    Ending,
+    EndStatus,
+    dead_alert,
+    dead_problem,
+    problem_of,
+    retry_delay,
+)
+from workers.registry import FAREWELLS, HANDLERS
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Batch:
+    """One transaction's worth of the line.
+
+    Attributes:
+        taken: the operations, in order of acceptance.
+        book: what they read and what came of it.
+        blocked: products and orders that wait for an earlier operation.
+    """
+
+    taken: Sequence[Waiting]
+    book: Book
+    blocked: set[UUID] = field(default_factory=set)
+
+    def decide(self) -> None:
+        """Give each operation its turn."""
+        for operation in self.taken:
+            touched = self._touched(operation)
+            if operation.held_back or (self.blocked and self.blocked & touched):
+                self.blocked |= touched
+                continue
+            try:
+                command = decode(operation.kind, operation.payload)
+                self._apply(operation, command)
+            except Exception as bug:
+                log.exception("operation_raised", operation_id=str(operation.id))
+                self.count_attempt(operation, touched, repr(bug))
+
+    def _touched(self, operation: Waiting) -> set[UUID]:
+        touched = {operation.product_id, operation.order_id} - {None}
+        if operation.order_id is not None:
+            touched |= self.book.orders[operation.order_id].items.keys()
+        return touched  # type: ignore[return-value]
+
+    def _apply(self, operation: Waiting, command: Command) -> None:
+        turn = Turn(self.book, operation)
+        try:
+            result = HANDLERS[type(command)](command, turn)
+        except Refusal as refusal:
+            self._refuse(operation, command, refusal)
+            return
+        turn.keep()
+        self._end(operation, "succeeded", result=result)
+
+    def _refuse(self, operation: Waiting, command: Command, refusal: Refusal) -> None:
+        """A rule's no is an end; what it leaves behind, such as a rejected order, gets a turn."""
+        problem = problem_of(refusal.code, refusal.detail, 409, **refusal.facts)
+        self._bid_farewell(operation, command, problem)
+        self._end(operation, "failed", error=problem)
+
+    def _bid_farewell(self, operation: Waiting, command: Command, problem: dict[str, Any]) -> None:
+        farewell = FAREWELLS.get(type(command))
+        if farewell is not None:
+            turn = Turn(self.book, operation)
+            farewell(command, turn, problem)
+            turn.keep()
+
+    def count_attempt(self, operation: Waiting, touched: set[UUID], reason: str) -> None:
+        """An operation could not be applied: hold it back for a while, or give it up."""
+        attempts = operation.attempts + 1
+        if attempts >= MAX_ATTEMPTS:
+            self._bury(operation, reason)
+            return
+        self.blocked |= touched
+        later = self.book.now + retry_delay(attempts)
+        self.book.outcome.held_back.append(
+            {"id": operation.id, "attempts": attempts, "available_at": later}
+        )
+
+    def _bury(self, operation: Waiting, reason: str) -> None:
+        problem = dead_problem(reason)
+        try:
+            command = decode(operation.kind, operation.payload)
+        except Exception:
+            # Its own payload may be what is broken; there is nothing to tidy up then.
+            log.warning("payload_unreadable", operation_id=str(operation.id))
+        else:
+            left = problem_of("processing-failed", problem["detail"], 500)
+            self._bid_farewell(operation, command, left)
+        self._end(operation, "dead", error=problem)
+        self.book.append_next(SYSTEM, dead_alert(operation.id, operation.kind))
+
+    def _end(
+        self,
+        operation: Waiting,
+        status: EndStatus,
+        *,
+        result: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
+    ) -> None:
+        attempts = operation.attempts + 1
+        now = self.book.now
+        end = Ending(status, attempts, result, error, now)
+        self.book.outcome.ends.append(end.as_row(operation.id))
+        if operation.api_key_id is not None:
+            stream = operations_stream(operation.api_key_id)
+            self.book.append_next(stream, end.as_event(operation))
+
+
+def read_book(connection: Connection, taken: Sequence[Waiting]) -> Book:
+    """Read and lock, in one query each, all that these operations name."""
+    order_ids = {operation.order_id for operation in taken if operation.order_id is not None}
+    orders = line.read_orders(connection, order_ids)
+    product_ids = {operation.product_id for operation in taken if operation.product_id is not None}
+    for order in orders.values():
+        product_ids |= order.items.keys()
+    key_ids = {operation.api_key_id for operation in taken if operation.api_key_id is not None}
+    return Book(
+        now=datetime.now(UTC),
+        levels=line.read_levels(connection, product_ids),
+        orders=orders,
+        alerts=line.read_open_alerts(connection, product_ids),
+        heads=line.read_heads(connection, [SYSTEM, *map(operations_stream, key_ids)]),
+    )
