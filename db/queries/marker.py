@@ -6,7 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-_TAKE = text("""
+# Skipping what is locked: who applies holds the row, and nobody shall wait for a frozen one.
+_FREE = "free AS (SELECT one_row FROM line_marker WHERE token IS NULL FOR UPDATE SKIP LOCKED)"
+_TAKE = text(f"""
+    WITH {_FREE}
     UPDATE line_marker
     SET token = :token, operation_ids = next.ids, taken_at = clock_timestamp()
     FROM (
@@ -15,11 +18,11 @@ _TAKE = text("""
             SELECT id, seq FROM operations
             WHERE status = 'queued' AND queue = 'line' ORDER BY seq LIMIT :limit
         ) AS first_in_line
-    ) AS next
-    WHERE token IS NULL AND next.ids IS NOT NULL AND NOT EXISTS (
+    ) AS next, free
+    WHERE line_marker.one_row = free.one_row AND next.ids IS NOT NULL AND NOT EXISTS (
         SELECT FROM operations WHERE status = 'queued' AND queue = 'line' AND attempts > 0)
     RETURNING operation_ids
-""")
+""")  # noqa: S608 - our own names
 
 
 def take_fresh(connection: Connection, token: UUID, limit: int) -> list[UUID]:
@@ -79,11 +82,12 @@ def candidates(connection: Connection, limit: int) -> list[tuple[UUID, int, bool
 
 def take(connection: Connection, token: UUID, ids: Collection[UUID]) -> bool:
     """Take just these, if nobody has the marker."""
-    statement = text("""
+    statement = text(f"""
+        WITH {_FREE}
         UPDATE line_marker
         SET token = :token, operation_ids = :ids, taken_at = clock_timestamp()
-        WHERE token IS NULL
-    """)
+        FROM free WHERE line_marker.one_row = free.one_row
+    """)  # noqa: S608 - our own names
     return connection.execute(statement, {"token": token, "ids": list(ids)}).rowcount == 1
 
 

@@ -1,0 +1,196 @@
+"""The command line's client of the API: patient with what passes, clear about what does not."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Self
+
+import requests
+from uuid_utils.compat import uuid7
+
+from web.cli_errors import FAILED, KEY, REFUSED, UNKNOWN, USAGE, AwayError, CommandError
+from web.cli_output import printable
+from web.cli_target import Target
+
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
+_PAUSE = 0.5
+_CODES = {401: KEY, 403: KEY, 404: UNKNOWN, 409: REFUSED, 412: REFUSED, 422: USAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service answered: a 2xx status and its document."""
+
+    status: int
+    body: Any
+
+
+class Api:
+    """The REST API of a service.
+
+    A request is sent again, safely, while the service is away for a moment or asks for
+    patience: every change carries an idempotency key.
+
+    Args:
+        target: the service and the key.
+        patience: seconds that a request may take altogether, once the service has answered for
+            the first time. Before that, nobody is made to wait for what does not run.
+    """
+
+    def __init__(self, target: Target, patience: float = 10.0) -> None:
+        self.target = target
+        self._patience = patience
+        self._reached = False
+        self._session = requests.Session()
+        # No proxy stands between a machine and itself, and none is to see its key.
+        self._session.trust_env = not target.is_local
+        if target.secret is not None:
+            self._session.headers["X-API-Key"] = target.secret
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read something.
+
+        Raises:
+            CommandError: it cannot be read.
+        """
+        self.target.key()
+        return self._request("GET", path, params=query).body
+
+    def pages(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """All items of a list."""
+        items: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            page = self.get(path, limit=100, cursor=cursor, **query)
+            items += page["items"]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                return items
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        wait: int | None = None,
+        once: str | None = None,
+        **query: Any,
+    ) -> Answer:
+        """Change something, once.
+
+        Args:
+            method: ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+            path: of what.
+            body: the JSON document.
+            wait: seconds to wait for the operation's end.
+            once: the idempotency key; a new one unless given.
+            query: the query's parameters.
+
+        Raises:
+            CommandError: it was refused, or could not be done.
+        """
+        self.target.key()
+        headers = {"Idempotency-Key": once or str(uuid7())}
+        if wait is not None:
+            headers["Prefer"] = f"wait={wait}"
+        return self._request(
+            method, path, params=query, json=body, headers=headers, seconds=wait or 0
+        )
+
+    def health(self) -> dict[str, Any]:
+        """How the service says it is, also when that is badly; needs no key."""
+        return dict(self._request("GET", "/health", also=(503,)).body)
+
+    def _request(
+        self, method: str, path: str, *, seconds: float = 0, also: tuple[int, ...] = (), **what: Any
+    ) -> Answer:
+        deadline = time.monotonic() + self._patience + seconds
+        while True:
+            try:
+                return self._try(method, path, also, _READ_SECONDS + seconds, what)
+            except AwayError as error:
+                pause = float(error.problem.get("retryAfter", _PAUSE))
+                if not self._reached or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+
+    def _try(
+        self, method: str, path: str, also: tuple[int, ...], patience: float, what: dict[str, Any]
+    ) -> Answer:
+        url = self.target.url
+        try:
+            response = self._session.request(
+                method,
+                url + path,
+                timeout=(_CONNECT_SECONDS, patience),
+                # A redirection would take the key elsewhere.
+                allow_redirects=False,
+                **what,
+            )
+        except requests.Timeout:
+            raise AwayError(f"{url} does not answer in time; `pms status` says more") from None
+        except (requests.RequestException, UnicodeError) as error:
+            raise self._unreachable(error) from None
+        if response.status_code == 204:
+            return Answer(204, None)
+        try:
+            body = response.json()
+        except ValueError:
+            raise self._stranger(response) from None
+        self._reached = True
+        if response.ok or response.status_code in also:
+            return Answer(response.status_code, body)
+        raise self._refusal(response, body)
+
+    def _unreachable(self, error: Exception) -> CommandError:
+        url = self.target.url
+        if isinstance(error, requests.exceptions.SSLError):
+            return CommandError(f"{url}: no safe connection: {printable(error)[:200]}")
+        if not isinstance(error, requests.ConnectionError):
+            return CommandError(f"--url {url}: {printable(error)[:200]}", USAGE)
+        return AwayError(
+            f"no service at {url}: start it with `pms up`, or say where it is with --url, or "
+            "with HOST and PORT"
+        )
+
+    def _stranger(self, response: requests.Response) -> CommandError:
+        kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
+        return CommandError(
+            f"{self.target.url} does not answer as Backend PMS does (HTTP {response.status_code}, "
+            f"{printable(kind)[:50]}): another program may be there; say where the service is "
+            "with --url, or with HOST and PORT"
+        )
+
+    def _refusal(self, response: requests.Response, body: Any) -> CommandError:
+        if not isinstance(body, dict) or "detail" not in body:
+            return self._stranger(response)
+        status, detail = response.status_code, printable(body["detail"])
+        if status == 401:
+            message = (
+                f"{self.target.url} refuses the key from {self.target.origin}: it is unknown, "
+                "revoked or expired; `pms keys create NAME --scope write` makes another"
+            )
+        elif status == 403:
+            scope = printable(body.get("requiredScope", "admin"))
+            message = (
+                f"the key from {self.target.origin} may not do this: {detail} "
+                f"`pms keys create NAME --scope {scope}` makes one that may"
+            )
+        elif status in (429, 503):
+            message = f"the service cannot do this now: {detail} Try again in a moment"
+            again = response.headers.get("Retry-After", "")
+            after = {"retryAfter": int(again)} if again.isdigit() else {}
+            return AwayError(message, FAILED, {**body, **after})
+        else:
+            fields = [
+                f"{printable(one.get('pointer', ''))}: {printable(one.get('detail', ''))}"
+                for one in body.get("errors", [])
+            ]
+            message = " ".join([detail, *fields])
+        return CommandError(message, _CODES.get(status, FAILED), body)
