@@ -4,16 +4,30 @@ from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
+from db.errors import broken_constraint
 from db.queries import operations
 from web.auth import needs
-from web.errors import not_found
+from web.errors import Problem, not_found
+from web.idempotency import answer_once
 from web.pages import cut, decode_cursor
 from web.schemas.base import answer
-from web.schemas.operations import OperationOut, OperationPage, OperationsQuery
+from web.schemas.operations import (
+    OperationOut,
+    OperationPage,
+    OperationsQuery,
+    RetriedOut,
+    RetryIn,
+)
 from web.services import services
+from web.submit import record_for_key, submit
+from workers.commands import COMMANDS, Command, decode
 
 blueprint = APIBlueprint("operations", __name__, tag="Operations")
+
+_MOST_RETRIED = 500
 
 
 @blueprint.get("/api/operations/<id:operation_id>")
@@ -47,3 +61,64 @@ def list_operations(query: OperationsQuery) -> Response:
     items = [OperationOut.of(operation) for operation in page["items"]]
     body = OperationPage(items=items, next_cursor=page["next_cursor"])
     return Response(answer(body), content_type="application/json")
+
+
+@blueprint.post("/api/operations/<id:operation_id>/retry")
+@needs("admin")
+@blueprint.output(OperationOut, status_code=202)
+def retry_operation(operation_id: UUID) -> Response:
+    """Try a dead operation again.
+
+    Makes a new operation at the end of the line, with `retryOf`; the dead one stays dead. One
+    that is not dead, or was retried already, is refused (`not-dead`, `already-retried`).
+    """
+
+    def prepare(connection: Connection) -> Command:
+        found = operations.find(connection, operation_id)
+        if found is None:
+            raise not_found("operation")
+        if found.status != "dead":
+            detail = f"The operation is {found.status}; only dead ones are tried again."
+            raise Problem(409, "not-dead", detail)
+        return _command_of(connection, operation_id)
+
+    try:
+        return submit(prepare, retry_of=operation_id)
+    except IntegrityError as error:
+        if broken_constraint(error) != "uq_operations_retry_of":
+            raise
+        detail = "The operation was tried again already; look for the one with its retryOf."
+        raise Problem(409, "already-retried", detail) from None
+
+
+@blueprint.post("/api/operations/retry")
+@needs("admin")
+@blueprint.input(RetryIn, arg_name="body")
+@blueprint.output(RetriedOut, status_code=202)
+def retry_operations(body: RetryIn) -> Response:
+    """Try the dead operations of a kind again, those not retried yet, up to 500 at once."""
+
+    def make(connection: Connection) -> Response:
+        made = [
+            record_for_key(connection, _command_of(connection, dead), dead)
+            for dead in operations.dead_of_kind(connection, body.kind, _MOST_RETRIED)
+        ]
+        items = [OperationOut.of(operation) for operation in made]
+        return Response(
+            answer(RetriedOut(items=items)), status=202, content_type="application/json"
+        )
+
+    response, is_new = answer_once(make)
+    if is_new:
+        services().waker.ask(COMMANDS[body.kind].queue)
+    return response
+
+
+def _command_of(connection: Connection, operation_id: UUID) -> Command:
+    kept = operations.command_of(connection, operation_id)
+    assert kept is not None
+    try:
+        return decode(*kept)
+    except (KeyError, ValueError):
+        detail = "What the operation keeps cannot be read any more."
+        raise Problem(409, "unreadable-operation", detail) from None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from uuid import UUID
 
 import orjson
 from flask import Response, g, request
@@ -22,12 +23,13 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IG
 _LONGEST_WAIT = 30
 
 
-def submit(prepare: Callable[[Connection], Command]) -> Response:
+def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = None) -> Response:
     """Record the operation of a command and answer.
 
     Args:
         prepare: builds the command inside the transaction that records it, and may write what
             belongs to it, such as the order; what it raises leaves nothing.
+        retry_of: the dead operation that this one tries again.
 
     Returns:
         ``202``, or with ``Prefer: wait`` the operation's end.
@@ -38,7 +40,7 @@ def submit(prepare: Callable[[Connection], Command]) -> Response:
         if found is not None:
             operation = _remembered(connection, found)
         else:
-            operation = record_for_key(connection, prepare(connection))
+            operation = record_for_key(connection, prepare(connection), retry_of)
             if claim.key is not None:
                 idempotency.remember_operation(
                     connection,
@@ -54,14 +56,16 @@ def submit(prepare: Callable[[Connection], Command]) -> Response:
     return response
 
 
-def record_for_key(connection: Connection, command: Command, **more: object) -> Operation:
+def record_for_key(
+    connection: Connection, command: Command, retry_of: UUID | None = None
+) -> Operation:
     """Record a command in the name of this request's key."""
     return record(
         connection,
         command,
         api_key_id=current_key().id,
         request_id=g.request_id,
-        **more,  # type: ignore[arg-type]
+        retry_of=retry_of,
     )
 
 

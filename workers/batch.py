@@ -54,7 +54,11 @@ class Batch:
                 command = decode(operation.kind, operation.payload)
                 self._apply(operation, command)
             except Exception as bug:
-                log.exception("operation_raised", operation_id=str(operation.id))
+                log.exception(
+                    "operation_raised",
+                    operation_id=str(operation.id),
+                    request_id=operation.request_id,
+                )
                 self.count_attempt(operation, touched, repr(bug))
 
     def _touched(self, operation: Waiting) -> set[UUID]:

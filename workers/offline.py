@@ -60,7 +60,11 @@ def run_next(database: Database, queue: str, work: Work) -> bool:
         except Exception as bug:
             if is_passing(bug):
                 raise
-            log.exception("operation_raised", operation_id=str(operation.id))
+            log.exception(
+                "operation_raised",
+                operation_id=str(operation.id),
+                request_id=operation.request_id,
+            )
             told = _count_attempt(connection, operation, repr(bug))
     broadcast(told)
     return True

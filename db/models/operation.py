@@ -73,6 +73,13 @@ operations = Table(
     ),
     Index("ix_operations_dead", "id", postgresql_where=text("status = 'dead'")),
     Index("ix_operations_kind_id", "kind", "id"),
+    # A dead operation is tried again once; if that dies too, it is the next one to retry.
+    Index(
+        "uq_operations_retry_of",
+        "retry_of",
+        unique=True,
+        postgresql_where=text("retry_of IS NOT NULL"),
+    ),
     postgresql_with={"fillfactor": "80"},
 )
 

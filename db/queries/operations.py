@@ -107,3 +107,17 @@ def claim(connection: Connection, queue: str) -> tuple[Operation, dict[str, Any]
     """The next operation outside the line and its payload; its lease is the lock on its row."""
     row = connection.execute(_CLAIM, {"queue": queue}).one_or_none()
     return (Operation(*row[:-1]), row[-1]) if row else None
+
+
+def dead_of_kind(connection: Connection, kind: str, limit: int) -> list[UUID]:
+    """Dead operations of a kind that nobody has tried again, in order of acceptance, locked."""
+    found = connection.execute(
+        text("""
+            SELECT id FROM operations o
+            WHERE status = 'dead' AND kind = :kind
+              AND NOT EXISTS (SELECT FROM operations WHERE retry_of = o.id)
+            ORDER BY seq LIMIT :limit FOR UPDATE
+        """),
+        {"kind": kind, "limit": limit},
+    )
+    return list(found.scalars())

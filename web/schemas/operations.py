@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from db.models.operation import Operation
-from web.schemas.base import Id, Out, PageQuery, Time
+from web.schemas.base import Body, Id, Out, PageQuery, Time
 from workers.commands import COMMANDS
 
 Status = Literal["queued", "succeeded", "failed", "dead"]
@@ -100,3 +100,15 @@ class OperationPage(Out):
 
     items: list[OperationOut]
     next_cursor: str | None
+
+
+class RetryIn(Body):
+    """Which dead operations to try again."""
+
+    kind: Kind
+
+
+class RetriedOut(Out):
+    """The new operations, one for each dead one."""
+
+    items: list[OperationOut]

@@ -473,6 +473,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'queued' AND attempts > 0"),
     )
+    op.create_index(
+        "uq_operations_retry_of",
+        "operations",
+        ["retry_of"],
+        unique=True,
+        postgresql_where=sa.text("retry_of IS NOT NULL"),
+    )
     for statement in GUARDS:
         op.execute(statement)
     op.execute("INSERT INTO installation DEFAULT VALUES")
@@ -484,6 +491,11 @@ def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("SET LOCAL statement_timeout = '10min'")
     op.drop_table("line_marker")
+    op.drop_index(
+        "uq_operations_retry_of",
+        table_name="operations",
+        postgresql_where=sa.text("retry_of IS NOT NULL"),
+    )
     op.drop_index(
         "ix_operations_tried",
         table_name="operations",
