@@ -163,15 +163,9 @@ def product(client: Client) -> Callable[..., str]:
     """Make products; gives the id."""
 
     def make(stock: int = 0, **fields: Any) -> str:
-        body = {
-            "name": "Mug",
-            "description": "Holds coffee.",
-            "price": 9.5,
-            "categoryId": "kitchen",
-            "images": [],
-            **fields,
-        }
-        found = client.post("/api/pms/products", json=body)
+        from tests.factories.shop import product_body
+
+        found = client.post("/api/pms/products", json=product_body(**fields))
         assert found.status_code == 201, found.text
         product_id: str = found.json["id"]
         if stock:

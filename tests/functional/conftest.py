@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests.factories.shop import product_body
 from tests.functional.service import ADMIN_KEY, Api, Service, free_port, is_healthy, wait_until
 from tests.servers import TestServers
 from workers.programs import PROGRAMS
@@ -84,15 +85,7 @@ def new_product(api: Api) -> Callable[..., str]:
     """Make products over the API, with stock; gives the id."""
 
     def make(stock: int = 0, **fields: Any) -> str:
-        body = {
-            "name": "Mug",
-            "description": "Holds coffee.",
-            "price": 9.5,
-            "categoryId": "kitchen",
-            "images": [],
-            **fields,
-        }
-        found = api.post("/api/pms/products", json=body)
+        found = api.post("/api/pms/products", json=product_body(**fields))
         assert found.status_code == 201, found.text
         product_id = str(found.json()["id"])
         if stock:

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from db.queries import api_keys, operations, orders, products, stock
+from db.queries import operations, orders, products, stock
 from db.session import Database, line_database
+from tests.factories.shop import new_key, new_products
 from workers.app import app as celery
 from workers.commands import AdjustStock, ChangeOrderStatus, Command, CreateOrder
 from workers.dispatch import record
@@ -23,42 +24,12 @@ celery.loader.import_default_modules()
 
 @pytest.fixture
 def key_id(database: Database) -> UUID:
-    with database.transaction() as connection:
-        key = api_keys.insert(
-            connection,
-            id=uuid7(),
-            name="test",
-            hint="",
-            secret_hash=b"x",
-            scopes=["admin"],
-            rate=None,
-            ws_rate=None,
-            expires_at=None,
-        )
-    assert key is not None
-    return key.id
+    return new_key(database).id
 
 
 @pytest.fixture
 def make_products(database: Database) -> Callable[[int], list[UUID]]:
-    def make(count: int) -> list[UUID]:
-        with database.transaction() as connection:
-            return [
-                products.insert(
-                    connection,
-                    id=uuid7(),
-                    sku=None,
-                    name=f"Product {number}",
-                    description="",
-                    price="2.50",
-                    category_id="c",
-                    images=[],
-                    low_stock_threshold=3,
-                ).id
-                for number in range(count)
-            ]
-
-    return make
+    return lambda count: new_products(database, count)
 
 
 def submit(database: Database, key_id: UUID, *commands: Command) -> list[UUID]:

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
-from uuid_utils.compat import uuid7
 
-from db.queries import api_keys, marker, operations, products, stock
+from db.queries import marker, operations, stock
 from db.session import Database, line_database, marker_database
+from tests.factories.shop import new_key, new_products
 from workers import runner
 from workers.app import app as celery
 from workers.commands import AdjustStock
@@ -47,34 +47,7 @@ print("done", flush=True)
 @pytest.fixture
 def shop(database: Database) -> tuple[UUID, list[UUID]]:
     """A key and three products."""
-    with database.transaction() as connection:
-        key = api_keys.insert(
-            connection,
-            id=uuid7(),
-            name="test",
-            hint="",
-            secret_hash=b"x",
-            scopes=["admin"],
-            rate=None,
-            ws_rate=None,
-            expires_at=None,
-        )
-        assert key is not None
-        made = [
-            products.insert(
-                connection,
-                id=uuid7(),
-                sku=None,
-                name="Mug",
-                description="",
-                price="1.00",
-                category_id="c",
-                images=[],
-                low_stock_threshold=0,
-            ).id
-            for _ in range(3)
-        ]
-    return key.id, made
+    return new_key(database).id, new_products(database, 3, threshold=0)
 
 
 def submit(database: Database, shop: tuple[UUID, list[UUID]], *quantities: int) -> list[UUID]:

@@ -13,11 +13,11 @@ from redis import Redis
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
-from db.models.api_key import ApiKey
 from db.models.stream import operations_stream, stock_stream
-from db.queries import api_keys, products, snapshots, stock
+from db.queries import snapshots, stock
 from db.queries import streams as stored
 from db.session import Database, line_database
+from tests.factories.shop import new_key, new_products
 from tests.functional.service import wait_until
 from web.connections import Places
 from web.socket_limits import MessageLimits
@@ -87,39 +87,12 @@ class Shop:
             readers=threading.BoundedSemaphore(4),
         )
         self.repair.streams = self.streams
-        self.key = self._make_key()
+        self.key = new_key(self.database)
         self.product = self.make_product()
         self.stream = stock_stream(self.product)
 
-    def _make_key(self) -> ApiKey:
-        with self.database.transaction() as connection:
-            key = api_keys.insert(
-                connection,
-                id=uuid7(),
-                name="test",
-                hint="",
-                secret_hash=b"x",
-                scopes=["admin"],
-                rate=None,
-                ws_rate=None,
-                expires_at=None,
-            )
-        assert key is not None
-        return key
-
     def make_product(self) -> UUID:
-        with self.database.transaction() as connection:
-            return products.insert(
-                connection,
-                id=uuid7(),
-                sku=None,
-                name="Mug",
-                description="",
-                price="2.50",
-                category_id="c",
-                images=[],
-                low_stock_threshold=0,
-            ).id
+        return new_products(self.database, 1, threshold=0)[0]
 
     def adjust(self, count: int = 1, product: UUID | None = None) -> list[UUID]:
         """Apply so many adjustments; their ids."""
