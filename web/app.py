@@ -7,7 +7,17 @@ from apiflask import APIFlask
 from werkzeug.routing import UUIDConverter
 
 from db.session import web_database
-from web import alerts, analytics, health, inventory, keys, operations, orders, products
+from web import (
+    alerts,
+    analytics,
+    documents,
+    health,
+    inventory,
+    keys,
+    operations,
+    orders,
+    products,
+)
 from web.auth import authenticate, guard, init_auth, register_first_key
 from web.cache import ProductCache
 from web.errors import init_errors
@@ -22,7 +32,7 @@ from web.waiters import Waiters
 from workers.dispatch import Waker
 from workers.settings import worker_settings
 
-_ROOMS = (products, inventory, orders, operations, analytics, alerts, keys, health)
+_ROOMS = (products, inventory, orders, operations, analytics, alerts, keys, health, documents)
 
 
 @dataclass

@@ -133,9 +133,7 @@ def at_service(command: F) -> F:
     It gets ``target`` and ``as_json``.
     """
 
-    @click.option(
-        "--url", metavar="URL", help="Where the service is (else HOST and PORT say it)."
-    )
+    @click.option("--url", metavar="URL", help="Where the service is (else HOST and PORT say it).")
     @click.option(
         "--key-file",
         metavar="FILE",

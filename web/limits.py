@@ -6,14 +6,9 @@ from functools import lru_cache
 from flask import Flask, Response, g, request
 from flask_limiter import HeaderNames, Limiter
 from limits import RateLimitItem, parse
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from web import limit_storage
 from web.settings import web_settings
-from workers.settings import worker_settings
-
-# A limiter that waits for Redis is worse than one that counts by itself for a while.
-_REDIS_PATIENCE = 0.1
 
 
 def _who() -> str:
@@ -38,6 +33,8 @@ _NAMES = {
 
 def init_limits(app: Flask) -> None:
     """Count every request of the API, in Redis, or in memory while Redis is away."""
+    # Its import registers the scheme under which the limiter finds it.
+    (scheme,) = limit_storage.FallbackStorage.STORAGE_SCHEME
 
     # Registered before the limiter's own, and therefore called after it.
     @app.after_request
@@ -50,9 +47,6 @@ def init_limits(app: Flask) -> None:
         if "RateLimit-Reset" in headers:
             window = parse_rate(_rate()).get_expiry()
             reset = min(window, max(0, round(float(headers["RateLimit-Reset"]) - time.time())))
-            for name in ("RateLimit-Limit", "RateLimit-Remaining"):
-                # Where Redis has gone in the middle, the limiter has begun to write them twice.
-                headers[name] = headers.getlist(name)[-1]
             headers["RateLimit-Reset"] = str(reset)
             if response.status_code == 429:
                 headers["Retry-After"] = str(max(1, reset))
@@ -66,14 +60,8 @@ def init_limits(app: Flask) -> None:
         headers_enabled=True,
         header_name_mapping=_NAMES,
         strategy="sliding-window-counter",
-        storage_uri=worker_settings().redis_url,
-        storage_options={
-            "socket_timeout": _REDIS_PATIENCE,
-            "socket_connect_timeout": _REDIS_PATIENCE,
-            "retry": Retry(NoBackoff(), 0),
-        },
-        in_memory_fallback_enabled=True,
-        key_prefix="pms:limit",
+        storage_uri=f"{scheme}://",
+        key_prefix="requests",
     )
     limiter.request_filter(lambda: not request.path.startswith("/api/"))
     limiter.init_app(app)

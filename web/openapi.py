@@ -1,51 +1,54 @@
 """How requests are described: OpenAPI 3.1, out of the same schemas that validate."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from apiflask import APIFlask
+from flask import Flask
 
 from web.auth import needs
-from web.errors import PROBLEM_JSON
+from web.schemas.answers import (
+    BEYOND,
+    HEADERS,
+    PARAMETERS,
+    PROBLEM_SCHEMA,
+    RATE_HEADERS,
+    REFUSALS,
+    RESPONSES,
+    header_refs,
+    problem_response,
+)
+from web.schemas.examples import EXAMPLES
+from web.schemas.links import LINKS
 
-_PROBLEM = {
-    "type": "object",
-    "description": "What is wrong, as RFC 9457 has it.",
-    "required": ["type", "title", "status", "detail", "instance", "requestId"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string", "format": "uri-reference"},
-        "requestId": {"type": ["string", "null"]},
-        "operationId": {"type": "string", "format": "uuid"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
+# Operation ids are for good: clients are generated from them. Where a function's name does not
+# say enough outside of its module, this does.
+_OPERATION_IDS = {
+    "inventory.check_stock": "readStock",
+    "inventory.adjust": "adjustStock",
+    "inventory.count": "countStock",
+    "inventory.movements": "listMovements",
+    "orders.change_status": "changeOrderStatus",
+    "keys.make_key": "createKey",
+    "analytics.read_metrics": "readInventoryMetrics",
 }
-_DESCRIPTIONS = {
-    400: "Malformed",
-    401: "No valid API key",
-    403: "The key lacks the scope",
-    404: "No such thing",
-    413: "The body is too large",
-    415: "The body is not JSON",
-    422: "Not valid; every bad field is named",
-    429: "Too many requests",
-    503: "Something that the service needs is down; nothing was done",
+_TAGS = {
+    "Products": "What the shop sells; written at once, read from a cache.",
+    "Inventory": "What is in the house, and every change of it.",
+    "Orders": "What customers want; accepted at once, processed in order.",
+    "Operations": "What was submitted, and how it ended.",
+    "Analytics": "What was sold, and what the stock does.",
+    "Keys": "Who may call.",
+    "Health": "How the system is.",
 }
-_RATE_HEADERS = {
-    "RateLimit-Limit": ("Requests in the window", "integer"),
-    "RateLimit-Remaining": ("Requests left in it", "integer"),
-    "RateLimit-Reset": ("Seconds until it begins anew", "integer"),
-    "X-Request-ID": ("Finds this request in every log line", "string"),
-}
+_DESCRIPTION = """
+The back office of a shop. Changes of stock and orders are **operations**: the answer is a `202`
+once the operation is durable, and its end is told by `GET /api/operations/{operation_id}`, by
+`Prefer: wait=N`, and by socket events. Errors are problem documents (RFC 9457) whose `type` is a
+page of these documents; a method that a path does not have is answered by `405` with `Allow`.
+""".strip()
+# What is no schema, though it lies in one: nothing in it is ours to tidy.
+_VALUES = {"example", "examples", "const", "enum", "default"}
 
 
 def init_openapi(app: APIFlask) -> None:
@@ -57,8 +60,14 @@ def init_openapi(app: APIFlask) -> None:
         AUTO_AUTH_ERROR_RESPONSE=False,
         AUTO_OPERATION_ID=False,
         AUTO_SERVERS=False,
+        DESCRIPTION=_DESCRIPTION,
         SECURITY_SCHEMES={
-            "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "ApiKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "`pms keys create` makes one, `make up` shows the first.",
+            },
         },
     )
 
@@ -66,20 +75,48 @@ def init_openapi(app: APIFlask) -> None:
 
     @app.spec_processor
     def complete(spec: dict[str, Any]) -> dict[str, Any]:
-        spec = _flatten(spec)
-        spec.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
-        scopes = {
-            (_template(rule.rule), method.lower()): getattr(
-                app.view_functions[rule.endpoint], "scope", None
-            )
-            for rule in app.url_map.iter_rules()
-            for method in rule.methods or ()
-        }
-        for path, methods in spec.get("paths", {}).items():
-            for method, operation in methods.items():
-                if isinstance(operation, dict) and "responses" in operation:
-                    _complete(path, method, operation, scopes.get((path, method)))
+        spec = _tidy(_flatten(spec))
+        components = spec.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        schemas["Problem"] = PROBLEM_SCHEMA
+        components.update(headers=HEADERS, parameters=PARAMETERS, responses=RESPONSES)
+        for name, example in EXAMPLES.items():
+            if name in schemas:
+                schemas[name]["examples"] = [example]
+        for operation, path, method, view in _operations(app, spec):
+            _complete(operation, path, method, getattr(view, "scope", None))
+        spec["tags"] = _tags(spec)
         return spec
+
+
+def _operations(app: Flask, spec: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str, Any]]:
+    """Each described operation, by path and method, with its view; it has got its id."""
+    for rule in app.url_map.iter_rules():
+        for method in rule.methods or ():
+            path = _template(rule.rule)
+            operation = spec.get("paths", {}).get(path, {}).get(method.lower())
+            if operation is not None:
+                operation["operationId"] = _operation_id(rule.endpoint)
+                yield operation, path, method.lower(), app.view_functions[rule.endpoint]
+
+
+def _operation_id(endpoint: str) -> str:
+    first, *others = endpoint.rpartition(".")[2].split("_")
+    return _OPERATION_IDS.get(endpoint, first + "".join(word.capitalize() for word in others))
+
+
+def _tags(spec: dict[str, Any]) -> list[dict[str, str]]:
+    used = [
+        tag
+        for methods in spec.get("paths", {}).values()
+        for operation in methods.values()
+        for tag in operation["tags"]
+    ]
+    order = {name: place for place, name in enumerate(_TAGS)}
+    return [
+        {"name": name, "description": _TAGS.get(name, "")}
+        for name in sorted(set(used), key=lambda name: (order.get(name, len(order)), name))
+    ]
 
 
 def _flatten(value: Any) -> Any:
@@ -96,6 +133,45 @@ def _flatten(value: Any) -> Any:
     return flat
 
 
+def _tidy(spec: dict[str, Any]) -> dict[str, Any]:
+    """Without the titles that only repeat a name, and without null where none can be sent."""
+    for part in ("paths", "components"):
+        if part in spec:
+            spec[part] = _untitled(spec[part])
+    for methods in spec.get("paths", {}).values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                _tidy_parameter(parameter)
+    return spec
+
+
+def _untitled(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untitled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: item if name in _VALUES else _untitled(item)
+        for name, item in value.items()
+        # A schema's title is text; a property of that name is a schema.
+        if not (name == "title" and isinstance(item, str))
+    }
+
+
+def _tidy_parameter(parameter: dict[str, Any]) -> None:
+    schema = parameter["schema"]
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    for kind in kinds:
+        schema |= kind
+    if schema.get("default", 0) is None:
+        del schema["default"]
+    if "description" in schema:
+        parameter["description"] = schema.pop("description")
+    if parameter["in"] == "path":
+        parameter["schema"] = {"type": "string", "format": "uuid"}
+    parameter["schema"] = parameter["schema"] if parameter["in"] == "path" else schema
+
+
 def _template(rule: str) -> str:
     """A route's rule as an OpenAPI path: ``<id:product_id>`` is ``{product_id}``."""
     parts = [
@@ -105,39 +181,90 @@ def _template(rule: str) -> str:
     return "/".join(parts)
 
 
-def _complete(path: str, method: str, operation: dict[str, Any], scope: str | None) -> None:
-    statuses = [503]
-    if path.startswith("/api/"):
+def _complete(operation: dict[str, Any], path: str, method: str, scope: str | None) -> None:
+    responses = operation["responses"]
+    for response in responses.values():
+        if "$ref" not in response:
+            response["headers"] = {**header_refs("X-Request-ID"), **response.get("headers", {})}
+    _add_parameters(operation, path, method)
+    queued = _queues_one(operation)
+    if queued:
+        _add_waiting(operation)
+    limited = scope is not None
+    for status in _problems(operation, path, limited):
+        codes = REFUSALS.get(operation["operationId"], ()) if status == 409 else ()
+        if status == 422 and method in ("post", "put", "patch"):
+            codes = ("invalid-input", "idempotency-key-reused")
+        elif status == 500 and queued:
+            codes = ("operation-dead", "internal-error")
+        if status in (409, 412) or str(status) not in responses:
+            responses[str(status)] = problem_response(status, *codes, limited=limited)
+    if limited:
+        operation["security"] = [{"ApiKey": []}]
+        text = operation.get("description", "")
+        operation["description"] = f"{text}\n\nNeeds the scope `{scope}`.".strip()
+        for status, response in responses.items():
+            if int(status) < 400:
+                response.setdefault("headers", {}).update(
+                    header_refs("X-Request-ID", *RATE_HEADERS)
+                )
+    for status, links in LINKS.get(operation["operationId"], {}).items():
+        responses[status]["links"] = links
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _problems(operation: dict[str, Any], path: str, limited: bool) -> list[int]:
+    responses = operation["responses"]
+    statuses = [500, 503] + [int(status) for status in responses if int(status) in (409, 412)]
+    if limited:
         statuses += [401, 403, 429]
     if "{" in path:
         statuses.append(404)
     if "requestBody" in operation:
         operation["requestBody"]["required"] = True
-        statuses += [400, 413, 415, 422]
-    elif operation.get("parameters"):
+        statuses += [400, 413, 415]
+    if operation["operationId"] in REFUSALS:
+        statuses.append(409)
+    if "requestBody" in operation or any(map(_can_be_invalid, operation["parameters"])):
         statuses.append(422)
-    responses = operation["responses"]
-    for status in statuses:
-        problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        responses.setdefault(
-            str(status), {"description": _DESCRIPTIONS[status], "content": problem}
-        )
-    if scope is not None:
-        operation["security"] = [{"ApiKey": []}]
-        operation["description"] = (
-            operation.get("description", "") + f"\n\nNeeds the scope `{scope}`."
-        ).strip()
-        for response in responses.values():
-            headers = response.setdefault("headers", {})
-            for name, (text, kind) in _RATE_HEADERS.items():
-                headers[name] = {"description": text, "schema": {"type": kind}}
+    return statuses + list(BEYOND.get(operation["operationId"], ()))
+
+
+def _can_be_invalid(parameter: dict[str, Any]) -> bool:
+    """Of the others, a wrong path is not found, and a wrong header is passed over."""
+    is_idempotency_key = str(parameter.get("$ref")).endswith("/IdempotencyKey")
+    return parameter.get("in") == "query" or is_idempotency_key
+
+
+def _add_parameters(operation: dict[str, Any], path: str, method: str) -> None:
+    names = []
     if method in ("post", "put", "patch") and path.startswith("/api/"):
-        operation.setdefault("parameters", []).append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "Same key and same request: same answer, done once.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-            }
-        )
+        names.append("IdempotencyKey")
+    if "412" in operation["responses"]:
+        names += ["IfMatch", "IfNoneMatch"]
+    if _queues_one(operation):
+        names.append("Prefer")
+    parameters = operation.setdefault("parameters", [])
+    parameters += [{"$ref": f"#/components/parameters/{name}"} for name in [*names, "RequestId"]]
+    if "IdempotencyKey" in names:
+        for status, response in operation["responses"].items():
+            if int(status) < 300:
+                response["headers"] |= header_refs("Idempotent-Replayed")
+
+
+def _queues_one(operation: dict[str, Any]) -> bool:
+    """Whether an answer may be an operation that has still to be done."""
+    content = operation["responses"].get("202", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    return bool(schema.get("$ref") == "#/components/schemas/OperationOut")
+
+
+def _add_waiting(operation: dict[str, Any]) -> None:
+    """A queued operation: where it is, and its end for those who wait."""
+    responses = operation["responses"]
+    queued = responses["202"]
+    queued["description"] = "Accepted, and durable: it will be done, once, in its turn"
+    queued["headers"] |= header_refs("Location", "Preference-Applied")
+    done = {**queued, "headers": dict(queued["headers"])}
+    done["description"] = "Waited for, and done"
+    responses["201" if operation["operationId"] == "createOrder" else "200"] = done

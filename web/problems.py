@@ -193,6 +193,23 @@ PROBLEMS: dict[str, ProblemKind] = {
             "allowedTransitions": ["confirmed", "cancelled"],
         },
     ),
+    "not-dead": ProblemKind(
+        409,
+        "Only an operation that is dead can be tried again, and this one is not.",
+        "Read the operation: it may still be in the line, or have ended by itself.",
+    ),
+    "already-retried": ProblemKind(
+        409,
+        "The dead operation was tried again before; a second time would do it twice.",
+        "Look for the operation whose `retryOf` names the dead one; if that one is dead too, try"
+        " that one again.",
+    ),
+    "unreadable-operation": ProblemKind(
+        409,
+        "What the operation keeps cannot be read any more; it was most likely submitted to an"
+        " older version of the service.",
+        "Submit it anew.",
+    ),
     "operation-dead": ProblemKind(
         500,
         "The service tried the operation several times, could not bring it to an end, and gave it"

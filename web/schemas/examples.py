@@ -1,4 +1,4 @@
-"""One example of each thing on the wire: the documents show them, tests hold them to the schemas."""
+"""One example of each thing on the wire, for the documents; tests hold them to the schemas."""
 
 from typing import Any
 
@@ -144,6 +144,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OrderPage": _page(_ORDER),
     "OperationOut": _OPERATION,
     "OperationPage": _page(_OPERATION),
+    "RetryIn": {"kind": "adjust-stock"},
+    "RetriedOut": {"items": [_OPERATION]},
     "RollupsIn": {"startDate": "2026-11-01", "endDate": "2026-11-23"},
     "SalesOut": {
         "startDate": "2026-11-23",
@@ -161,9 +163,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                 "complete": False,
             }
         ],
-        "topProducts": [
-            {"productId": _PRODUCT_ID, "name": "Mug", "units": 2, "revenue": 19.0}
-        ],
+        "topProducts": [{"productId": _PRODUCT_ID, "name": "Mug", "units": 2, "revenue": 19.0}],
         "asOf": _LATER,
     },
     "InventoryMetricsOut": {

@@ -56,8 +56,8 @@ class OrderItemOut(Out):
 class TransitionOut(Out):
     """A step that the order has gone."""
 
-    from_status: OrderStatus = Field(serialization_alias="from")
-    to_status: OrderStatus = Field(serialization_alias="to")
+    from_status: OrderStatus = Field(alias="from")
+    to_status: OrderStatus = Field(alias="to")
     operation_id: UUID
     at: Time
 

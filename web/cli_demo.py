@@ -1,0 +1,218 @@
+"""The command line's `pms demo`: a shop's month in a minute, checked to the last unit."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+import click
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from web.cli_client import Api
+from web.cli_demo_check import Comparison, Sold, compare
+from web.cli_demo_plan import DAYS, make_plan
+from web.cli_demo_play import Play
+from web.cli_demo_witness import Witness
+from web.cli_errors import FAILED, CommandError
+from web.cli_feed import Feed, Topic
+from web.cli_output import print_json, printable, screen
+from web.cli_target import Target, at_service
+
+_PATIENCE = 60.0
+_RATE = "1000000/minute"
+_SHOWN_DIFFERENCES = 5
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a demo came to."""
+
+    run: str
+    seed: int
+    played_seconds: float
+    seconds: float
+    refusals: dict[str, int]
+    comparisons: list[Comparison]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether everything does."""
+        return all(one.agrees for one in self.comparisons)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the operator asked for."""
+
+    seed: int
+    products: int
+    orders: int
+    day_seconds: float
+
+
+@click.command()
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed, the same month."
+)
+@click.option("--products", type=click.IntRange(10, 400), default=100, show_default=True)
+@click.option("--orders", type=click.IntRange(1, 20_000), default=250, show_default=True)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="DAYS",
+    help="At most so many of its days a second, to watch it; else as fast as it goes.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before playing on another machine's shop.")
+@at_service
+def demo(
+    seed: int,
+    products: int,
+    orders: int,
+    speed: float | None,
+    yes: bool,
+    target: Target,
+    as_json: bool,
+) -> None:
+    r"""Play a month of a believable shop, then check it to the last unit.
+
+    With the service running, it opens a shop of its own through the public API: products in six
+    categories, deliveries, losses, price cuts, and orders that are confirmed, packed, shipped,
+    delivered or cancelled; some are refused, as they must be. It listens to the socket events
+    all the while, and at the end compares what it did, what it was told, and what the API says:
+    operations, stock and ledger, orders, the positions of every stream, alerts, sales.
+
+    The month is played in order and in compressed time: the service dates orders by their
+    acceptance, so all of them are of today, and their demo day stands in the customer's name
+    and in the ledger's references. What it made stays in the shop. Sales are compared for the
+    whole shop, so nobody else should be selling meanwhile.
+
+    It takes an admin key, with which it makes a key of its own, that it revokes at the end.
+    Exit code 0: everything agrees. 1: something does not, or the service went away.
+
+    \b
+    Examples:
+      pms demo
+      pms demo --speed 1            in another terminal: pms watch system
+      pms demo --seed 7 --products 20 --orders 50
+      pms demo --json | jq .agrees
+    """
+    if not (target.is_local or yes):
+        click.confirm(
+            f"Add products, orders and sales for good to {target.url}?", abort=True, err=True
+        )
+    run = f"demo-{secrets.token_hex(3)}"
+    wish = Wish(seed, products, orders, 1 / speed if speed else 0.0)
+    with Api(target, _PATIENCE) as admin, _own_key(admin, run) as own, _bar() as bar:
+        result = _play(own, run, wish, bar)
+    _tell(result, as_json)
+    if not result.agrees:
+        raise click.exceptions.Exit(FAILED)
+
+
+@contextmanager
+def _own_key(admin: Api, run: str) -> Iterator[Target]:
+    """A key with room for many requests; it ends with the demo, however that ends."""
+    wanted = {
+        "name": run,
+        "scopes": ["write"],
+        "rate": _RATE,
+        "wsRate": _RATE,
+        # Should this process be killed, the key does not stay for ever.
+        "expiresAt": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    }
+    made = admin.send("POST", "/api/keys", wanted).body
+    if made["secret"] is None:
+        raise CommandError("the answer that held the demo's key was lost: start it again")
+    try:
+        yield Target(admin.target.url, made["secret"], f"the demo itself ({run})")
+    finally:
+        admin.send("DELETE", f"/api/keys/{made['id']}")
+
+
+def _bar() -> Progress:
+    """On the standard error, so that what is piped on is the summary alone."""
+    return Progress(
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        console=screen(stderr=True),
+    )
+
+
+def _play(target: Target, run: str, wish: Wish, bar: Progress) -> Result:
+    """Play it, listening all the while, and compare."""
+    plan = make_plan(wish.seed, wish.products, wish.orders)
+    task = bar.add_task("opening the shop", total=plan.steps)
+
+    def advance(doing: str, done: int, new: int) -> None:
+        total = bar.tasks[task].total or 0
+        bar.update(task, description=doing, advance=done, total=total + new)
+
+    began, clock = datetime.now(UTC), time.monotonic()
+    feed = Feed(target, [Topic("operations"), Topic("system")])
+    with Api(target, _PATIENCE) as api:
+        before = Sold.read(api, began)
+        feed.connect()
+        witness = Witness(feed)
+        witness.start()
+        try:
+            play = Play(api, witness, plan, run=run, advance=advance, day_seconds=wish.day_seconds)
+            books = play.play()
+            played = time.monotonic() - clock
+            bar.update(task, description="comparing")
+            comparisons = compare(api, books, witness, began=began, before=before)
+        finally:
+            witness.stop()
+        # Steps of orders that were over before are left out.
+        bar.update(task, description="compared", completed=bar.tasks[task].total)
+        seconds = time.monotonic() - clock
+    return Result(
+        run, wish.seed, round(played, 2), round(seconds, 2), dict(books.refusals), comparisons
+    )
+
+
+def _tell(result: Result, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(result), "agrees": result.agrees})
+        return
+    out = screen()
+    table = Table(title=f"{DAYS} days of {result.run}, seed {result.seed}", title_justify="left")
+    table.add_column("")
+    table.add_column("Compared", style="bold")
+    table.add_column("Seen from each side")
+    for one in result.comparisons:
+        sign = Text("✓", style="green") if one.agrees else Text("✗", style="bold red")
+        sides = ", ".join(f"{name} {value}" for name, value in one.sides.items())
+        table.add_row(sign, one.about, Text(sides))
+    out.print(table)
+    refused = ", ".join(f"{code} {n}" for code, n in sorted(result.refusals.items()))
+    out.print(f"Refused, as they must be: {refused}.")
+    for one in result.comparisons:
+        for difference in one.differences[:_SHOWN_DIFFERENCES]:
+            out.print(Text(printable(f"{one.about}: {difference}"), style="red"))
+        if len(one.differences) > _SHOWN_DIFFERENCES:
+            more = len(one.differences) - _SHOWN_DIFFERENCES
+            out.print(Text(f"{one.about}: and {more} more", style="red"))
+    verdict = (
+        ("Everything agrees", "bold green") if result.agrees else ("NOT all agrees", "bold red")
+    )
+    out.print(
+        Text.assemble(
+            verdict,
+            f": played in {result.played_seconds:.1f} s, compared after {result.seconds:.1f} s.",
+        )
+    )
