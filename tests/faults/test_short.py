@@ -3,10 +3,12 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
 from tests.faults.load import Load, check_consistency
 from tests.functional.service import Api, Service, is_healthy, wait_until
@@ -40,8 +42,10 @@ def more(load: Load, count: int = 50) -> Callable[[], bool]:
 def kill_family(pid: int) -> None:
     """End a process and its children, as a machine that dies does."""
     parent = psutil.Process(pid)
-    for process in [*parent.children(recursive=True), parent]:
-        process.kill()
+    # The parent first, as it would start its children again.
+    for process in [parent, *parent.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def test_a_worker_is_killed_and_started_again(
@@ -100,14 +104,22 @@ def test_redis_is_killed_and_emptied(
     os.kill(servers.valkey.pid, signal.SIGKILL)
     wait_until(more(clients))
     servers.valkey.restart()
-    with Redis.from_url(service.env["REDIS_URL"]) as redis:
-        redis.flushall()
+    wait_until(lambda: _emptied(service))
     _start_what_ended(service)
     wait_until(more(clients))
     clients.stop()
     clients.wait_for_ends(api, 40)
     assert set(clients.statuses) == {202}
     check_consistency(service)
+
+
+def _emptied(service: Service) -> bool:
+    """Whether Redis is back, and empty now."""
+    try:
+        with Redis.from_url(service.env["REDIS_URL"]) as redis:
+            return bool(redis.flushall())
+    except RedisError:
+        return False
 
 
 def _start_what_ended(service: Service) -> None:
@@ -122,7 +134,7 @@ def test_postgresql_is_killed_and_comes_back(
 ) -> None:
     clients = load()
     for _ in range(2):
-        kill_family(servers.postgres.pid)
+        os.kill(servers.postgres.pid, signal.SIGKILL)
         servers.postgres.restart()
         wait_until(more(clients), 30)
     clients.stop()
