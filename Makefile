@@ -6,13 +6,18 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python $(IS_NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# What `pms up` is told, as in: make up ARGS="--port 8080"
+# What `pms up` or `pms demo` is told, as in: make up ARGS="--port 8080"
 ARGS ?=
 # What pytest is told, as in: make test TESTS="tests/unit -x"
 TESTS ?=
 
+# What `make fuzz` follows from, and how hard it tries.
+SEED ?= $(shell date +%s)
+REQUESTS ?= 25
+TALKS ?= 200
+
 .DEFAULT_GOAL := help
-.PHONY: help up test check lock clean
+.PHONY: help up demo test check fuzz lock clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,14 +25,22 @@ help: ## List what there is to do
 up: .venv/.installed ## Start everything on this machine; Ctrl-C stops it
 	@$(BIN)/pms up $(ARGS)
 
+demo: .venv/.installed ## Play a month of a shop on the running service, and check it
+	@$(BIN)/pms demo $(ARGS)
+
 test: check ## Check the code, then run all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+
+fuzz: .venv/.installed-dev ## Throw everything at a running service: make fuzz SEED=7 REQUESTS=100
+	FUZZ_SEED=$(SEED) FUZZ_REQUESTS=$(REQUESTS) FUZZ_TALKS=$(TALKS) \
+		$(BIN)/python -m pytest tests/fuzz -s --timeout 3600
 
 check: .venv/.installed-dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml db workers tasks web
 
 clean: ## Remove what was made here; the data folder stays
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

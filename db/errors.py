@@ -15,7 +15,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
         facts: what a client needs to do better, such as ``available``.
     """
 
-    def __init__(self, code: str, detail: str, **facts: Any) -> None:
+    def __init__(self, code: str, detail: str, /, **facts: Any) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail

@@ -15,7 +15,7 @@ class DatabaseSettings(BaseSettings):
         description="PostgreSQL 14 or newer, postgresql://user:password@host/name"
     )
     database_pool_size: int = Field(
-        default=10, ge=1, le=1000, description="connections kept a process"
+        default=20, ge=1, le=1000, description="connections kept a process"
     )
 
     @field_validator("database_url")

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.factories.bodies import product_body
 from tests.servers import TestServers, reachable_folder
+
+pytest_plugins = ["tests.running"]
 
 _servers = TestServers()
 
@@ -163,8 +166,6 @@ def product(client: Client) -> Callable[..., str]:
     """Make products; gives the id."""
 
     def make(stock: int = 0, **fields: Any) -> str:
-        from tests.factories.shop import product_body
-
         found = client.post("/api/pms/products", json=product_body(**fields))
         assert found.status_code == 201, found.text
         product_id: str = found.json["id"]

@@ -1,9 +1,13 @@
 """The web application: only wiring, so that each room can be read alone."""
 
+import threading
+import time
 from dataclasses import dataclass
 from importlib.metadata import version
 
+import structlog
 from apiflask import APIFlask
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.routing import UUIDConverter
 
 from db.session import web_database
@@ -19,6 +23,7 @@ from web import (
     products,
 )
 from web.auth import authenticate, guard, init_auth, register_first_key
+from web.browsers import init_browsers
 from web.cache import ProductCache
 from web.errors import init_errors
 from web.health import Probes
@@ -31,6 +36,8 @@ from web.sockets import Sockets, init_sockets
 from web.waiters import Waiters
 from workers.dispatch import Waker
 from workers.settings import worker_settings
+
+log = structlog.get_logger(__name__)
 
 _ROOMS = (products, inventory, orders, operations, analytics, alerts, keys, health, documents)
 
@@ -47,12 +54,25 @@ class Web:
         """Register the operator's key and begin what runs in the background."""
         services = self.services
         if services.settings.pms_api_key:
-            register_first_key(services.database, services.settings.pms_api_key)
+            threading.Thread(target=self._register_first_key, daemon=True).start()
         services.waker.start()
         services.waiters.start()
         services.cache.start()
         self.sockets.start()
         services.probes.start()
+
+    def _register_first_key(self) -> None:
+        """As soon as the database is there: until then `/health` says that it is not."""
+        secret = self.services.settings.pms_api_key
+        assert secret is not None
+        while True:
+            try:
+                register_first_key(self.services.database, secret)
+            except SQLAlchemyError as error:
+                log.warning("first_key_waits_for_the_database", error=repr(error).splitlines()[0])
+                time.sleep(1)
+            else:
+                return
 
     def stop(self) -> None:
         """Tell clients to come again elsewhere, answer those who wait, end the background."""
@@ -109,6 +129,7 @@ def _create_app(settings: WebSettings) -> APIFlask:
     init_errors(app)
     # The order in which a request meets them: its id, its key, the limits, the guard.
     init_requests(app)
+    init_browsers(app)
     init_auth(app)
     init_limits(app)
     app.before_request(guard)

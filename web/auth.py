@@ -100,11 +100,14 @@ def identify() -> None:
     """Before each request: find out who asks; limits count by it, the guard judges it after."""
     g.api_key = None
     g.denied = None
-    if request.endpoint is None or _scope() is None:
+    unknown = request.endpoint is None
+    if not request.path.startswith("/api/") if unknown else _scope() is None:
         return
     try:
         g.api_key = authenticate(request.headers.get(HEADER))
     except Unauthorized:
+        if unknown:
+            return
         g.denied = Problem(
             401,
             "unauthorized",

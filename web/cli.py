@@ -94,6 +94,11 @@ def migrate_command(down: str | None, as_json: bool) -> None:
     """Bring the database in DATABASE_URL up to date.
 
     Several at once do no harm: they wait for each other. `pms up` does this by itself.
+
+    \b
+    Examples:
+      pms migrate
+      pms migrate --down base
     """
     url = read_settings(required=("database_url",)).database_url
     assert url is not None
@@ -112,6 +117,10 @@ def web() -> None:
     """Run one web process; it needs DATABASE_URL and REDIS_URL.
 
     Listens on HOST and PORT, and ends in peace on SIGTERM.
+
+    \b
+    Example:
+      HOST=0.0.0.0 PORT=8080 pms web
     """
     settings = read_settings(required=("database_url", "redis_url"))
     check_port(settings.web.host, settings.web.port)

@@ -84,7 +84,7 @@ def demo(
     target: Target,
     as_json: bool,
 ) -> None:
-    r"""Play a month of a believable shop, then check it to the last unit.
+    """Play a month of a believable shop, then check it to the last unit.
 
     With the service running, it opens a shop of its own through the public API: products in six
     categories, deliveries, losses, price cuts, and orders that are confirmed, packed, shipped,

@@ -207,8 +207,8 @@ def _plan_order(
     fate = chance.random()
     wanted = sorted(set(chance.choices(range(len(popular)), popular, k=chance.randint(1, 3))))
     if fate < _OVERSIZED:
-        items = ((wanted[0], _ABSURD),)
-        plan.days[day].append(Buy(number, customer, address, items, "insufficient-stock"))
+        absurd = ((wanted[0], _ABSURD),)
+        plan.days[day].append(Buy(number, customer, address, absurd, "insufficient-stock"))
         return
     items = tuple((product, chance.choice((1, 1, 1, 2, 3))) for product in wanted)
     plan.days[day].append(Buy(number, customer, address, items))

@@ -22,7 +22,7 @@ _SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "bol
 @click.command()
 @at_service
 def doctor(target: Target, as_json: bool) -> None:
-    r"""Check this installation: each finding comes with what to do about it.
+    """Check this installation: each finding comes with what to do about it.
 
     Looks at the settings, Python and its packages, the disk of the data folder, PostgreSQL
     (version, migrations, clock, durability), Redis, the port, the running service and the key.

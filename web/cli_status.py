@@ -18,7 +18,7 @@ _LONG_LINE, _OLD_SECONDS = 1000, 10.0
 @click.command()
 @at_service
 def status(target: Target, as_json: bool) -> None:
-    r"""Show what runs, the line of operations, and what went wrong last.
+    """Show what runs, the line of operations, and what went wrong last.
 
     Given up are operations that the machinery could not apply; refused are those to which a
     rule said no, which is nothing to worry about. Without a key, or with one that is refused,

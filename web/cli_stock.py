@@ -39,7 +39,7 @@ class Change(click.ParamType[int]):
 @click.option("--at", metavar="TIME", help="As of then, such as 2026-11-23T08:15:30Z.")
 @at_service
 def stock(product: str, at: str | None, target: Target, as_json: bool) -> None:
-    r"""Show what there is of a product.
+    """Show what there is of a product.
 
     ID is the product's id, its SKU, or its name if only one product has it. In stock is what
     can be sold: what is on hand, less what orders hold.
@@ -112,7 +112,7 @@ def adjust(
     target: Target,
     as_json: bool,
 ) -> None:
-    r"""Add units to a product's stock, or take them out, and wait for the end.
+    """Add units to a product's stock, or take them out, and wait for the end.
 
     ID is the product's id, its SKU, or its name if only one product has it. The change is
     applied whole or refused whole: exit code 3 says that a rule refused it, such as too little

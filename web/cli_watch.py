@@ -49,7 +49,7 @@ _COLOURS = {
 def watch(
     what: str | None, ids: tuple[str, ...], count: int | None, target: Target, as_json: bool
 ) -> None:
-    r"""Show what happens as it happens, until Ctrl-C.
+    """Show what happens as it happens, until Ctrl-C.
 
     \b
       product ID...   changes of the stock and of the data of products (id, SKU or name)

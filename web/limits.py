@@ -60,6 +60,8 @@ def init_limits(app: Flask) -> None:
         headers_enabled=True,
         header_name_mapping=_NAMES,
         strategy="sliding-window-counter",
+        # What is not found counts too: otherwise guessing paths would cost nothing.
+        request_identifier=lambda: request.endpoint or "nothing",
         storage_uri=f"{scheme}://",
         key_prefix="requests",
     )

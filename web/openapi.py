@@ -187,30 +187,34 @@ def _complete(operation: dict[str, Any], path: str, method: str, scope: str | No
         if "$ref" not in response:
             response["headers"] = {**header_refs("X-Request-ID"), **response.get("headers", {})}
     _add_parameters(operation, path, method)
-    queued = _queues_one(operation)
-    if queued:
+    if _queues_one(operation):
         _add_waiting(operation)
-    limited = scope is not None
-    for status in _problems(operation, path, limited):
-        codes = REFUSALS.get(operation["operationId"], ()) if status == 409 else ()
-        if status == 422 and method in ("post", "put", "patch"):
-            codes = ("invalid-input", "idempotency-key-reused")
-        elif status == 500 and queued:
-            codes = ("operation-dead", "internal-error")
-        if status in (409, 412) or str(status) not in responses:
-            responses[str(status)] = problem_response(status, *codes, limited=limited)
-    if limited:
+    _add_problems(operation, path, method, limited=scope is not None)
+    if scope is not None:
         operation["security"] = [{"ApiKey": []}]
         text = operation.get("description", "")
         operation["description"] = f"{text}\n\nNeeds the scope `{scope}`.".strip()
         for status, response in responses.items():
             if int(status) < 400:
-                response.setdefault("headers", {}).update(
-                    header_refs("X-Request-ID", *RATE_HEADERS)
-                )
+                response["headers"].update(header_refs(*RATE_HEADERS))
     for status, links in LINKS.get(operation["operationId"], {}).items():
         responses[status]["links"] = links
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _add_problems(operation: dict[str, Any], path: str, method: str, limited: bool) -> None:
+    responses = operation["responses"]
+    for status in _problems(operation, path, limited):
+        codes: tuple[str, ...] = ()
+        if status == 409:
+            codes = REFUSALS.get(operation["operationId"], ())
+        elif status == 422 and method in ("post", "put", "patch"):
+            codes = ("invalid-input", "idempotency-key-reused")
+        elif status == 500 and _queues_one(operation):
+            codes = ("operation-dead", "internal-error")
+        # What a route says about these itself is completed; the rest it may say better.
+        if status in (409, 412) or str(status) not in responses:
+            responses[str(status)] = problem_response(status, *codes, limited=limited)
 
 
 def _problems(operation: dict[str, Any], path: str, limited: bool) -> list[int]:

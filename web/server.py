@@ -3,7 +3,7 @@
 # ruff: noqa: E402 - the standard library must be made cooperative before all else
 import warnings
 
-warnings.filterwarnings("ignore", message=r"(?s).*[Ee]ventlet", category=DeprecationWarning)
+warnings.filterwarnings("ignore", message=r"(?s).*[Ee]ventlet")
 
 import eventlet
 
@@ -12,11 +12,17 @@ eventlet.monkey_patch()
 import signal
 import socket
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import eventlet.wsgi
+import psycopg2
 import structlog
+from psycopg2 import extensions
+from werkzeug.exceptions import RequestTimeout
 
 from web.app import create_web
+from web.server_protocol import Protocol
 from web.settings import web_settings
 from workers.logs import configure_logs
 
@@ -25,8 +31,32 @@ log = structlog.get_logger(__name__)
 # Connections that may be open at once: eventlet's own 1,024 would let sockets starve requests.
 _MAX_CONNECTIONS = 20_000
 _MAX_HEADER_BYTES = 16_384
+# A little more than the statement time-out of a web process.
+_ANSWER_SECONDS = 11.0
 # Less than what a supervisor gives before it kills.
 _GRACE_SECONDS = 3.0
+
+
+def wait_for_postgresql(connection: Any) -> None:
+    """psycopg2 waits here, and other requests go on; a server that stands still is given up.
+
+    Its kernel goes on acknowledging what is sent, so that no time-out of TCP would notice.
+    Source: psycopg documentation, "Support for coroutine libraries".
+
+    Raises:
+        psycopg2.OperationalError: no answer within what any statement may take.
+    """
+    while True:
+        state = connection.poll()
+        if state == extensions.POLL_OK:
+            return
+        eventlet.hubs.trampoline(
+            connection.fileno(),
+            read=state == extensions.POLL_READ,
+            write=state == extensions.POLL_WRITE,
+            timeout=_ANSWER_SECONDS,
+            timeout_exc=psycopg2.OperationalError("the database does not answer"),
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,6 +76,7 @@ def listen(host: str, port: int) -> socket.socket:
 def serve() -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs and go."""
     configure_logs()
+    extensions.set_wait_callback(wait_for_postgresql)
     settings = web_settings()
     try:
         door = listen(settings.host, settings.port)
@@ -65,7 +96,8 @@ def serve() -> None:
     server = eventlet.spawn(
         eventlet.wsgi.server,
         door,
-        web.app,
+        _in_time(web.app),
+        protocol=Protocol,
         custom_pool=pool,
         log_output=False,
         socket_timeout=60,
@@ -75,6 +107,18 @@ def serve() -> None:
     log.info("listening", host=settings.host, port=settings.port)
     stopping.wait()
     _finish(door, server, pool, web)
+
+
+def _in_time(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Sockets read bodies without Flask: whoever is too slow there is told so here."""
+
+    def serve_one(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        try:
+            return application(environ, start_response)
+        except RequestTimeout as slow:
+            return slow(environ, start_response)
+
+    return serve_one
 
 
 def _finish(door: socket.socket, server: object, pool: object, web: object) -> None:

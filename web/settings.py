@@ -11,9 +11,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 def _rate(text: str) -> str:
     """A rate that the ``limits`` library reads, such as ``100/minute``."""
     try:
-        parse(text)
+        rate = parse(text)
     except ValueError:
         raise ValueError(f"{text!r} is no rate such as 100/minute") from None
+    if rate.amount < 1:
+        raise ValueError(f"{text!r} lets nobody in; the least is 1/minute")
     return text
 
 

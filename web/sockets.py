@@ -16,6 +16,7 @@ from db.errors import is_passing
 from db.models.api_key import ApiKey
 from db.session import Database
 from web.auth import Unauthorized
+from web.browsers import socket_origins
 from web.connections import Places
 from web.settings import WebSettings
 from web.socket_clients import SocketClients
@@ -270,8 +271,7 @@ def _socketio(app: Flask, settings: WebSettings, async_mode: str) -> SocketIO:
         json=Json,
         # One client's messages are served in the order in which they came.
         async_handlers=False,
-        # None allows the same origin only; an empty list would allow every one.
-        cors_allowed_origins=settings.cors_origins or None,
+        cors_allowed_origins=socket_origins(settings.cors_origins),
         cors_credentials=False,
         max_http_buffer_size=_MAX_MESSAGE_BYTES,
         ping_interval=_PING_INTERVAL_SECONDS,

@@ -11,7 +11,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from web.stream_tracks import StreamEvent
-from workers.broadcast import CHANNEL, connect_redis
+from workers.broadcast import channel, connect_redis
 
 log = structlog.get_logger(__name__)
 
@@ -56,10 +56,10 @@ class Hints:
         while not self._stopped:
             client = self._connect(_PATIENCE_SECONDS)
             try:
-                with client.pubsub() as channel:  # type: ignore[no-untyped-call]
-                    channel.subscribe(CHANNEL)
+                with client.pubsub() as hearing:  # type: ignore[no-untyped-call]
+                    hearing.subscribe(channel())
                     away = False
-                    self._listen(channel)
+                    self._listen(hearing)
             except (RedisError, OSError) as error:
                 if not away:
                     log.warning("hints_lost", error=repr(error))
@@ -68,10 +68,10 @@ class Hints:
                 client.close()
             time.sleep(_AGAIN_SECONDS if not self._stopped else 0)
 
-    def _listen(self, channel: PubSub) -> None:
+    def _listen(self, hearing: PubSub) -> None:
         heard = pinged = time.monotonic()
         while not self._stopped:
-            message = channel.get_message(timeout=_PING_SECONDS)
+            message = hearing.get_message(timeout=_PING_SECONDS)
             now = time.monotonic()
             if message is not None:
                 heard = now
@@ -80,7 +80,7 @@ class Hints:
                 raise ConnectionError("no answer to a ping")
             if now - pinged >= _PING_SECONDS:
                 pinged = now
-                channel.ping()
+                hearing.ping()
 
     def _take(self, message: dict[str, object]) -> None:
         if message["type"] == "subscribe":

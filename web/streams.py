@@ -61,7 +61,8 @@ class Streams:
     Args:
         database: where the events are.
         clients: the sockets of this process, and of this process only.
-        on_end: called with the id of each operation whose end a hint tells.
+        on_end: called with the id of each operation whose end a hint tells, and the event's
+            data.
         on_gap: called when a stream should be repaired soon.
         readers: held while the database is read: a wave of subscriptions waits here, not for
             connections that the requests need.
@@ -71,7 +72,7 @@ class Streams:
         self,
         database: Database,
         clients: Clients,
-        on_end: Callable[[str], None],
+        on_end: Callable[[str, dict[str, Any]], None],
         on_gap: Callable[[str], None],
         readers: threading.BoundedSemaphore,
     ) -> None:
@@ -94,7 +95,7 @@ class Streams:
             mine = list(group)
             for event in mine:
                 if event[2] == "operation_update":
-                    self._on_end(event[3]["operationId"])
+                    self._on_end(event[3]["operationId"], event[3])
             if stream in self._tracks:
                 self.feed(stream, mine)
                 # Others may have their turn between two streams of a large batch.

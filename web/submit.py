@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import orjson
 from flask import Response, g, request
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from db.errors import is_passing
 from db.models.operation import Operation
 from db.queries import idempotency, operations
 from web.auth import current_key
@@ -16,6 +21,7 @@ from web.idempotency import Claim
 from web.schemas.base import answer
 from web.schemas.operations import OperationOut
 from web.services import services
+from web.waiters import Waiter
 from workers.commands import COMMANDS, Command, CreateOrder
 from workers.dispatch import record
 
@@ -35,22 +41,25 @@ def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = 
         ``202``, or with ``Prefer: wait`` the operation's end.
     """
     claim = Claim()
-    with services().database.transaction() as connection:
-        found = claim.take(connection)
-        if found is not None:
-            operation = _remembered(connection, found)
-        else:
-            operation = record_for_key(connection, prepare(connection), retry_of)
-            if claim.key is not None:
-                idempotency.remember_operation(
-                    connection,
-                    api_key_id=current_key().id,
-                    key=claim.key,
-                    operation_id=operation.id,
-                )
-    if found is None:
-        services().waker.ask(COMMANDS[operation.kind].queue)
-    response = _respond(operation)
+    with ExitStack() as stack:
+        with services().database.transaction() as connection:
+            found = claim.take(connection)
+            if found is not None:
+                operation = _remembered(connection, found)
+            else:
+                operation = record_for_key(connection, prepare(connection), retry_of)
+                if claim.key is not None:
+                    idempotency.remember_operation(
+                        connection,
+                        api_key_id=current_key().id,
+                        key=claim.key,
+                        operation_id=operation.id,
+                    )
+            # Before the commit, so that the end of a new operation cannot be missed.
+            waiter = stack.enter_context(services().waiters.register(operation.id))
+        if found is None:
+            services().waker.ask(COMMANDS[operation.kind].queue)
+        response = _respond(operation, waiter)
     if found is not None:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -78,12 +87,12 @@ def _remembered(connection: Connection, found: idempotency.Remembered) -> Operat
     return operation
 
 
-def _respond(operation: Operation) -> Response:
+def _respond(operation: Operation, waiter: Waiter) -> Response:
     seconds = _seconds_to_wait()
     if seconds is None:
         return accepted(operation)
-    if not operation.ended:
-        operation = _wait(operation, seconds)
+    if not operation.ended and waiter.wait(seconds):
+        operation = _ended(operation, waiter)
     response = _end(operation) if operation.ended else accepted(operation)
     response.headers["Preference-Applied"] = f"wait={seconds}"
     return response
@@ -95,21 +104,26 @@ def _seconds_to_wait() -> int | None:
     return min(int(found[1]), _LONGEST_WAIT) if found else None
 
 
-def _wait(operation: Operation, seconds: int) -> Operation:
-    waiter = services().waiters.register(operation.id)
+def _ended(operation: Operation, waiter: Waiter) -> Operation:
+    """The operation with its end: as the event told it, or as the database has it."""
+    told = waiter.told
+    if told is not None:
+        return replace(
+            operation,
+            status=told["status"],
+            attempts=told["attempts"],
+            result=told.get("result"),
+            error=told.get("error"),
+            finished_at=datetime.fromisoformat(told["finishedAt"]),
+        )
     try:
-        # It may have ended between its commit and the registration; only a look after is sure.
-        current = _current(operation)
-        if current.ended or not waiter.wait(seconds):
-            return current
-        return _current(operation)
-    finally:
-        waiter.cancel()
-
-
-def _current(operation: Operation) -> Operation:
-    with services().database.transaction() as connection:
-        return operations.find(connection, operation.id) or operation
+        with services().database.transaction() as connection:
+            return operations.find(connection, operation.id) or operation
+    except SQLAlchemyError as error:
+        # It is accepted, and that is what the client has to hear.
+        if not is_passing(error):
+            raise
+        return operation
 
 
 def accepted(operation: Operation) -> Response:

@@ -3,6 +3,7 @@
 import threading
 import time
 from types import TracebackType
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,12 +19,18 @@ _POLL_SECONDS = 0.5
 
 
 class Waiter:
-    """One request's wait; made by `Waiters.register`, ended by `cancel` or a ``with`` block."""
+    """One request's wait; made by `Waiters.register`, ended by `cancel` or a ``with`` block.
+
+    Attributes:
+        ended: whether the operation has its end.
+        told: the data of the event that told it, if a hint did.
+    """
 
     def __init__(self, waiters: "Waiters", operation_id: UUID) -> None:
         self._waiters = waiters
         self.operation_id = operation_id
         self.ended = False
+        self.told: dict[str, Any] | None = None
         self._woken = threading.Event()
 
     def wait(self, seconds: float) -> bool:
@@ -96,11 +103,17 @@ class Waiters:
             if others:
                 self._waiting[key] = others
 
-    def end(self, operation_id: str) -> None:
-        """An operation has its end: wake those who wait for it."""
+    def end(self, operation_id: str, told: dict[str, Any] | None = None) -> None:
+        """An operation has its end: wake those who wait for it.
+
+        Args:
+            operation_id: which.
+            told: the data of the event that says so, if it is at hand.
+        """
         with self._guard:
             woken = self._waiting.pop(operation_id, [])
         for waiter in woken:
+            waiter.told = told
             waiter.wake(ended=True)
 
     def release_all(self) -> None:

@@ -15,7 +15,7 @@ from workers.settings import worker_settings
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "pms:events"
+_TOLD_IDS = 20
 
 
 def connect_redis(timeout: float = 0.25) -> Redis:
@@ -37,6 +37,15 @@ def _redis() -> Redis:
     return connect_redis()
 
 
+@lru_cache
+def channel() -> str:
+    """Where events are published.
+
+    Redis' channels know no database numbers: two shops on one server would hear each other.
+    """
+    return f"pms:events:{_redis().connection_pool.connection_kwargs.get('db', 0)}"
+
+
 def broadcast(events: Sequence[tuple[str, int, str, Any]]) -> None:
     """Publish committed events as one message.
 
@@ -47,7 +56,18 @@ def broadcast(events: Sequence[tuple[str, int, str, Any]]) -> None:
     """
     if not events:
         return
+    message = orjson.dumps(events)
     try:
-        _redis().publish(CHANNEL, orjson.dumps(events))
+        _redis().publish(channel(), message)
     except (RedisError, OSError) as error:
-        log.warning("broadcast_failed", error=repr(error), events=len(events))
+        log.warning("broadcast_failed", error=repr(error), events=len(events), **_about(message))
+
+
+def _about(message: bytes) -> dict[str, list[str]]:
+    """Whose events these are: the first operations and requests among them, for the log."""
+    found: dict[str, dict[str, None]] = {"operation_ids": {}, "request_ids": {}}
+    for _, _, _, data in orjson.loads(message):
+        for name, key in (("operation_ids", "operationId"), ("request_ids", "requestId")):
+            if data.get(key):
+                found[name][data[key]] = None
+    return {name: list(ids)[:_TOLD_IDS] for name, ids in found.items() if ids}

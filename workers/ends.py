@@ -80,7 +80,7 @@ def dead_alert(operation_id: UUID, kind: str) -> SystemAlerted:
     return SystemAlerted(type="operation_dead", message=message, operation_id=operation_id)
 
 
-def problem_of(code: str, detail: str, status: int, **facts: Any) -> dict[str, Any]:
+def problem_of(code: str, detail: str, status: int, /, **facts: Any) -> dict[str, Any]:
     """An operation's error in the form of RFC 9457.
 
     Args:
@@ -90,9 +90,9 @@ def problem_of(code: str, detail: str, status: int, **facts: Any) -> dict[str, A
         facts: what a client needs to do better.
     """
     return {
+        **facts,
         "type": f"/docs/problems/{code}",
         "title": code.replace("-", " ").capitalize(),
         "status": status,
         "detail": detail,
-        **facts,
     }

@@ -53,6 +53,8 @@ def spawn(
         stdout=subprocess.DEVNULL if output is None else output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        # What servers write is nobody else's to read.
+        umask=0o077,
         user=uid,
         group=gid,
         extra_groups=None if user is None else [],

@@ -16,7 +16,16 @@ from workers.registry import HANDLERS
 
 celery.loader.import_default_modules()
 
-OPEN_ROUTES = {"health.read_health", "openapi.spec"}
+OPEN_ROUTES = {
+    "health.read_health",
+    "openapi.spec",
+    "documents.read_start",
+    "documents.read_api",
+    "documents.read_sockets",
+    "documents.list_problems",
+    "documents.read_problem",
+    "documents.read_file",
+}
 
 
 def consumed() -> set[str]:

@@ -1,6 +1,5 @@
-"""Keys, products and bodies of requests, as tests need them."""
+"""Keys and products, as tests need them."""
 
-from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -9,18 +8,6 @@ from db.models.api_key import ApiKey
 from db.queries import products
 from db.session import Database
 from web.auth import create_key
-
-
-def product_body(**fields: Any) -> dict[str, Any]:
-    """The body that makes a product."""
-    return {
-        "name": "Mug",
-        "description": "Holds coffee.",
-        "price": 9.5,
-        "categoryId": "kitchen",
-        "images": [],
-        **fields,
-    }
 
 
 def new_key(database: Database) -> ApiKey:

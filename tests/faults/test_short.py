@@ -2,8 +2,9 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -105,10 +106,10 @@ def test_redis_is_killed_and_emptied(
     wait_until(more(clients))
     servers.valkey.restart()
     wait_until(lambda: _emptied(service))
-    _start_what_ended(service)
     wait_until(more(clients))
     clients.stop()
-    clients.wait_for_ends(api, 40)
+    with supervised(service):
+        clients.wait_for_ends(api, 40)
     assert set(clients.statuses) == {202}
     check_consistency(service)
 
@@ -122,11 +123,24 @@ def _emptied(service: Service) -> bool:
         return False
 
 
-def _start_what_ended(service: Service) -> None:
-    """What the supervisor does: Celery's worker ends when Redis dies under its task."""
-    for name, process in list(service.processes.items()):
-        if process.poll() is not None:
-            service.start(name)
+@contextmanager
+def supervised(service: Service) -> Iterator[None]:
+    """Start what ends, as a supervisor does: Celery's worker ends when Redis dies under it."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.2):
+            for name, process in list(service.processes.items()):
+                if process.poll() is not None:
+                    service.start(name)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def test_postgresql_is_killed_and_comes_back(
@@ -138,8 +152,8 @@ def test_postgresql_is_killed_and_comes_back(
         servers.postgres.restart()
         wait_until(more(clients), 30)
     clients.stop()
-    _start_what_ended(service)
-    clients.wait_for_ends(api, 40)
+    with supervised(service):
+        clients.wait_for_ends(api, 40)
     assert set(clients.statuses) <= {202, 503, 0}
     check_consistency(service)
 
@@ -158,3 +172,20 @@ def test_the_web_process_is_killed_under_retrying_clients(
     clients.wait_for_ends(api, 30)
     assert len(set(clients.accepted)) == len(clients.accepted)
     check_consistency(service)
+
+
+def test_postgresql_stands_still(service: Service, servers: TestServers, api: Api) -> None:
+    wait_until(lambda: is_healthy(service), 30)
+    family = psutil.Process(servers.postgres.pid)
+    frozen = [family, *family.children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    try:
+        answer = api.get("/api/operations", timeout=14)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert api.get("/health", timeout=2).status_code == 503
+    finally:
+        for process in frozen:
+            process.resume()
+    wait_until(lambda: is_healthy(service), 30)

@@ -198,7 +198,18 @@ def test_wrong_values_are_named_and_leave_nothing(
 
 
 @writes
-@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 400])
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e999",
+        "1" * 400,
+        "1e99999999999999999999",
+        "1e-9999999999999999999",
+    ],
+)
 def test_numbers_that_are_none(client: Any, method: str, path: str, literal: str) -> None:
     good = BODIES[method, path]
     for name in good:
@@ -363,3 +374,15 @@ def test_an_exception_outside_of_the_routes_is_a_problem_too(
     assert response.status_code == 500
     assert response.json["type"] == "/docs/problems/internal-error"
     assert "a bug" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/nope"), ("DELETE", "/api/pms/products"), ("GET", "/api/products/x")],
+)
+def test_what_is_not_found_counts_too(
+    client_with: Callable[..., Any], make_key: Callable[..., str], method: str, path: str
+) -> None:
+    limited = client_with(make_key(["read"], rate="2/minute"))
+    assert [limited.open(method, path).headers["RateLimit-Remaining"] for _ in "12"] == ["1", "0"]
+    check_problem(limited.open(method, path), 429)

@@ -11,7 +11,7 @@ from redis.client import PubSub
 from sqlalchemy import text
 
 from db.session import Database
-from workers.broadcast import CHANNEL
+from workers.broadcast import channel
 
 UNKNOWN = "0198c0de-0000-7000-8000-000000000000"
 MUG = {
@@ -248,7 +248,7 @@ class TestChange:
     @pytest.fixture
     def listener(self, app: Any, redis_url: str) -> Iterator[PubSub]:
         with Redis.from_url(redis_url) as redis, redis.pubsub() as found:
-            found.subscribe(CHANNEL)
+            found.subscribe(channel())
             assert found.get_message(timeout=10)["type"] == "subscribe"
             yield found
 

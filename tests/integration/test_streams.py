@@ -82,7 +82,7 @@ class Shop:
         self.streams = Streams(
             database,
             self.clients,
-            on_end=self.ended.append,
+            on_end=lambda operation_id, _: self.ended.append(operation_id),
             on_gap=self.gaps.append,
             readers=threading.BoundedSemaphore(4),
         )

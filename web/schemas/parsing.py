@@ -1,7 +1,7 @@
 """How requests are parsed: APIFlask with pydantic, strict where it is lenient."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from apiflask.schema_adapters.pydantic import PydanticAdapter
@@ -45,7 +45,13 @@ def read_json(request: Request) -> Any:
     """
     if not request.is_json:
         raise Problem(415, "unsupported-media-type", "The body must be sent as application/json.")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        # A small body that unpacks to a large one would be past its limit before it is seen.
+        raise Problem(415, "unsupported-media-type", "The body must be sent without an encoding.")
     data = request.get_data()
+    if request.content_length is None:
+        # A body in chunks is cut off at the limit in silence; one more read tells.
+        request.stream.read(1)
     try:
         return json.loads(data, parse_float=Decimal, parse_constant=Decimal)
     except RecursionError:
@@ -55,8 +61,8 @@ def read_json(request: Request) -> Any:
         raise Problem(400, "malformed-request", detail) from None
     except UnicodeDecodeError:
         raise Problem(400, "malformed-request", "The body is no UTF-8.") from None
-    except ValueError:
-        raise Invalid(("", "a number has too many digits")) from None
+    except (ValueError, InvalidOperation):
+        raise Invalid(("", "a number has too many digits or too large an exponent")) from None
 
 
 def parse(model: type[BaseModel], values: Any, prefix: str = "/") -> BaseModel:

@@ -1,0 +1,139 @@
+"""The command line by itself: where it looks for the service, how it reads and says things."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from web.cli import main
+from web.cli_errors import CommandError
+from web.cli_feed import Topic
+from web.cli_findings import data_folder, python_and_packages
+from web.cli_output import duration, printable
+from web.cli_stock import Change
+from web.cli_target import find_target, is_local
+
+_SETTINGS = ("HOST", "PORT", "PMS_API_KEY", "PMS_DATA_DIR")
+KEY = "pms_0123456789abcdefghij"
+
+
+@pytest.fixture(autouse=True)
+def _no_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PMS_DATA_DIR", str(tmp_path))
+
+
+def pms(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_the_service_of_this_machine_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "admin-key").write_text(KEY + "\n")
+    target = find_target()
+    assert (target.url, target.secret) == ("http://127.0.0.1:8000", KEY)
+    assert KEY not in repr(target)
+    monkeypatch.setenv("HOST", "::")
+    monkeypatch.setenv("PORT", "81")
+    assert find_target().url == "http://[::1]:81"
+
+
+def test_the_nearest_key_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "admin-key").write_text(KEY)
+    monkeypatch.setenv("PMS_API_KEY", "from-the-environment")
+    assert find_target().secret == "from-the-environment"
+    own = tmp_path / "own"
+    own.write_text("from-the-file\n")
+    assert find_target(key_file=own).secret == "from-the-file"
+
+
+def test_this_machines_key_goes_to_no_other_one(tmp_path: Path) -> None:
+    (tmp_path / "admin-key").write_text(KEY)
+    assert find_target("http://localhost:9000/").secret == KEY
+    target = find_target("https://shop.example")
+    assert target.secret is None
+    with pytest.raises(CommandError, match="is not sent to another machine"):
+        target.key()
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "localhost:8000", "http://", "http://u:p@x", "http://["]
+)
+def test_a_wrong_address_is_refused(url: str) -> None:
+    result = pms("stock", "x", "--url", url)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["", "two words", "ä"])
+def test_a_file_without_a_key_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(text)
+    result = pms("stock", "x", "--key-file", str(file))
+    assert (result.exit_code, "holds no key" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [("http://127.0.0.1:1", True), ("http://[::1]", True), ("http://10.0.0.1", False)],
+)
+def test_what_is_this_machine(url: str, local: bool) -> None:
+    assert is_local(url) is local
+
+
+@pytest.mark.parametrize(("text", "change"), [("+5", 5), ("-3", -3), ("+1000000000", 10**9)])
+def test_a_change_has_a_sign(text: str, change: int) -> None:
+    assert Change().convert(text, None, None) == change
+
+
+@pytest.mark.parametrize("text", ["5", "+0", "-0", "+1000000001", "--3", "+5x", "+", "+٣"])
+def test_all_else_is_no_change(text: str) -> None:
+    result = pms("adjust", "MUG", text)
+    assert result.exit_code == 2
+
+
+def test_a_mistyped_option_is_told() -> None:
+    assert pms("adjust", "MUG", "-3", "--reson", "x").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", ["", "up", "demo", "stock", "adjust", "watch", "status", "doctor", "migrate", "web"]
+)
+def test_help_teaches(command: str) -> None:
+    result = pms(*filter(None, [command]), "--help")
+    assert result.exit_code == 0
+    assert "\b" not in result.output
+    assert "pms" in result.output
+
+
+@pytest.mark.parametrize("arguments", [("watch", "product"), ("watch", "system", "x")])
+def test_watch_asks_for_what_is_missing(arguments: tuple[str, ...]) -> None:
+    assert pms(*arguments).exit_code == 2
+
+
+def test_names_cannot_steer_the_terminal() -> None:
+    assert printable("Mug\x1b[2J\n\u202e") == "Mug?[2J??"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (59, "59.0 s"), (125, "2 min 5 s"), (100_000, "1 d 3 h")],
+)
+def test_how_long(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_topics_ask_from_where_they_were() -> None:
+    topic = Topic("order", "an-id")
+    assert topic.request() == {"orderId": "an-id"}
+    topic.cursor = "mark.7"
+    assert topic.request() == {"orderId": "an-id", "since": "mark.7"}
+    assert Topic("system").request() == {}
+
+
+def test_this_installation_fits(tmp_path: Path) -> None:
+    findings = [*python_and_packages(), *data_folder(tmp_path / "not" / "yet")]
+    assert [finding.about for finding in findings] == ["Python", "packages", "disk"]
+    assert not [finding for finding in findings if finding.state == "wrong"]
