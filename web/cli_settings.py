@@ -36,12 +36,14 @@ class Settings:
         database_url: None if the embedded PostgreSQL is to be used.
         redis_url: None if the embedded Valkey is to be used; otherwise with its password.
         data_dir: where the embedded servers keep their data.
+        log_format: ``text``, or ``json`` for machines.
     """
 
     web: WebSettings
     database_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     data_dir: Path
+    log_format: str = "text"
 
 
 def read_settings(required: Sequence[str] = ()) -> Settings:
@@ -72,6 +74,7 @@ def read_settings(required: Sequence[str] = ()) -> Settings:
         database_url=database.database_url if data.database_url else None,
         redis_url=worker.redis_url if data.redis_url else None,
         data_dir=data.pms_data_dir or default_data_dir(),
+        log_format=worker.log_format,
     )
 
 

@@ -1,6 +1,7 @@
 """Which service a command speaks to, and with which key: found without being told, if it can be."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from ipaddress import ip_address
@@ -13,7 +14,7 @@ import click
 from web.cli_checks import reachable
 from web.cli_errors import USAGE, CommandError
 from web.cli_output import json_option
-from web.cli_settings import read_settings
+from web.cli_settings import Settings, read_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,7 +57,7 @@ def find_target(url: str | None = None, key_file: Path | None = None) -> Target:
     """The service that is meant.
 
     Args:
-        url: where it is; else ``HOST`` and ``PORT`` say it.
+        url: where it is; else ``HOST`` and ``PORT`` say it, or the data folder of `pms up`.
         key_file: holds the key; else ``PMS_API_KEY`` or the data folder of `pms up` does.
 
     Raises:
@@ -69,8 +70,7 @@ def find_target(url: str | None = None, key_file: Path | None = None) -> Target:
             return Target(url, read_key(key_file), str(key_file))
     settings = read_settings()
     if url is None:
-        host = reachable(settings.web.host)
-        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
+        url = _own_address(settings)
     if key_file is not None:
         return Target(url, read_key(key_file), str(key_file))
     if settings.web.pms_api_key:
@@ -84,6 +84,16 @@ def find_target(url: str | None = None, key_file: Path | None = None) -> Target:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         return Target(url, None, f"{kept}, where `pms up` keeps one, cannot be read ({reason})")
+
+
+def _own_address(settings: Settings) -> str:
+    """Where `pms up` runs on this machine: as ``HOST`` or ``PORT`` say, or as it has noted."""
+    if not {"host", "port"} & settings.web.model_fields_set:
+        noted = settings.data_dir.expanduser().absolute() / "address"
+        with suppress(OSError, UnicodeDecodeError, CommandError):
+            return _checked(noted.read_text().strip())
+    host = reachable(settings.web.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
 
 
 def read_key(path: Path) -> str:

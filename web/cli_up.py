@@ -71,7 +71,8 @@ def _run(settings: Settings, stack: ExitStack) -> bool:
         servers = _start_servers(settings, data_dir.path, stack, env)
     click.echo("Bringing the database up to date ...")
     migrate(upgrade, env["DATABASE_URL"], "head")
-    console = Console(["pms", *(program.name for program in PROGRAMS)])
+    names = ["pms", *(program.name for program in PROGRAMS)]
+    console = Console(names, raw=settings.log_format == "json")
     return Supervisor(env, servers, console).run(
         is_ready=lambda: answers(settings.web.host, settings.web.port),
         announce=lambda: _announce(settings, key_file, bool(servers)),
@@ -108,6 +109,8 @@ def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None
     if key_file is None:
         key, shown = '"$PMS_API_KEY"', "the one in PMS_API_KEY"
     else:
+        # The other commands find the service here, whatever port it was given.
+        (key_file.parent / "address").write_text(address + "\n")
         # A terminal forgets; what goes into a log is kept and read by others.
         key = f'"$(cat {shlex.quote(str(key_file))})"'
         shown = f"{key_file.read_text().strip()}, kept in " if screen.is_terminal else ""

@@ -75,9 +75,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve() -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs and go."""
-    configure_logs()
-    extensions.set_wait_callback(wait_for_postgresql)
     settings = web_settings()
+    configure_logs(settings.pms_api_key)
+    extensions.set_wait_callback(wait_for_postgresql)
     try:
         door = listen(settings.host, settings.port)
     except OSError as error:

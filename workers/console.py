@@ -16,9 +16,11 @@ class Console:
 
     Args:
         names: who is going to write.
+        raw: leave out who wrote a line, for machines that read it.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, raw: bool = False) -> None:
+        self._raw = raw
         known = list(names)
         width = max((len(name) for name in known), default=0)
         self._labels = {
@@ -30,7 +32,7 @@ class Console:
         """Print one line of ``name``'s."""
         # If whoever read us has gone, what runs must not stop for that.
         with suppress(OSError):
-            click.echo(f"{self._labels.get(name, name)} {text}")
+            click.echo(text if self._raw else f"{self._labels.get(name, name)} {text}")
 
 
 class LineBuffer:

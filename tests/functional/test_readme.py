@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -142,3 +143,26 @@ def test_the_key_commands(service: Service, tmp_path: Path) -> None:
         if filled[1] == "create":
             (key_id,) = re.findall(r'"id":\s*"([^"]+)"', done.stdout)
     assert key_id
+
+
+def test_the_commands_of_the_command_line(
+    service: Service, new_product: Callable[..., str]
+) -> None:
+    sku = f"README-{os.getpid()}"
+    new_product(sku=sku)
+    block = README[README.index("## At the command line") : README.index("## Settings")]
+    lines = [line.split("#")[0].strip() for line in block.splitlines() if line.startswith("pms ")]
+    verbs = {line.split()[1] for line in lines}
+    assert verbs == {"demo", "watch", "stock", "adjust", "status", "doctor"}
+    # The demo and watching have tests of their own; they take long, or for ever.
+    for line in lines:
+        if line.split()[1] in ("demo", "watch"):
+            continue
+        words = [sku if word == "SKU" else word for word in shlex.split(line)]
+        subprocess.run(
+            [str(Path(sys.executable).parent / words[0]), *words[1:], "--url", service.url],
+            env=service.env,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )

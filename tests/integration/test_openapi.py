@@ -152,7 +152,7 @@ def test_every_answer_has_its_headers(spec: dict[str, Any]) -> None:
         for status, answer in operation["responses"].items():
             headers = resolved(spec, answer)["headers"]
             assert "X-Request-ID" in headers
-            if path.startswith("/api/") and int(status) < 500 and status != "404":
+            if path.startswith("/api/") and int(status) < 500:
                 assert {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} <= set(headers)
             if status == "429" or (status == "503" and path != "/health"):
                 assert "Retry-After" in headers

@@ -181,8 +181,8 @@ def problem_response(status: int, *codes: str, limited: bool = True) -> dict[str
 
 def _problem_response(status: int, shown: tuple[str, ...], limited: bool) -> dict[str, Any]:
     names = ("X-Request-ID", *_OWN_HEADERS.get(status, ()))
-    # What fails before requests are counted, as on a path that is no route, carries no count.
-    if limited and status < 500 and status != 404:
+    # What fails before requests are counted carries no count.
+    if limited and status < 500:
         names += RATE_HEADERS
     document: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
     if shown:
