@@ -239,7 +239,7 @@ def test_the_queue(probes: Probes, database: Any) -> None:
 def test_a_lost_connection_is_no_lost_database(probes: Probes, database: Any) -> None:
     kill = text("""
         SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-        WHERE application_name = 'pms-health'
+        WHERE application_name = 'pms-health' AND datname = current_database()
     """)
     for _ in range(3):
         seen = probes.database.last
@@ -296,7 +296,10 @@ def test_stopping_leaves_no_thread_and_no_connection(
     probes.stop()
     names = {thread.name for thread in threading.enumerate()}
     assert not {name for name in names if name.startswith("probe-")}
-    count = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pms-health'")
+    count = text("""
+        SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'pms-health' AND datname = current_database()
+    """)
 
     def gone() -> bool:
         with database.transaction() as connection:

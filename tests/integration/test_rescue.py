@@ -147,6 +147,7 @@ def test_a_worker_that_was_frozen_commits_nothing_late(
                 text(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                     " WHERE application_name = 'pms-line' AND state = 'idle in transaction'"
+                    " AND datname = current_database()"
                 )
             ).all()
         assert len(ended) == 1
