@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,28 +19,34 @@ from tests.servers import TestServers
 from workers.programs import PROGRAMS
 
 
-@pytest.fixture(scope="session")
-def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Web, worker and beat on a database of their own."""
+@contextmanager
+def run_service(name: str, redis_number: int, folder: Path) -> Iterator[Service]:
+    """Web, worker and beat on a database of their own, with limits that no test meets.
+
+    Args:
+        name: of the new database.
+        redis_number: of a Redis database that nobody else uses.
+        folder: for the log.
+    """
     with create_engine(
         database_settings().database_url, isolation_level="AUTOCOMMIT"
     ).connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE service")
-    database_url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/service"))
-    redis_url = urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/1"))
-    upgrade(database_url)
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
     port = free_port()
     env = {
         **os.environ,
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
+        "DATABASE_URL": urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}")),
+        "REDIS_URL": urlunsplit(
+            urlsplit(os.environ["REDIS_URL"])._replace(path=f"/{redis_number}")
+        ),
         "PMS_API_KEY": ADMIN_KEY,
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "RATE_LIMIT_API": "1000000/minute",
         "RATE_LIMIT_WS": "1000000/minute",
     }
-    log = tmp_path_factory.mktemp("service") / "log"
+    upgrade(env["DATABASE_URL"])
+    log = folder / "log"
     found = Service(f"http://127.0.0.1:{port}", env, log)
     for program in PROGRAMS:
         found.start(program.name)
@@ -49,8 +57,15 @@ def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
         sys.stderr.write(log.read_text()[-4000:])
         raise
     finally:
-        for name in list(found.processes):
-            found.stop(name)
+        for program_name in list(found.processes):
+            found.stop(program_name)
+
+
+@pytest.fixture(scope="session")
+def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The running service that tests share."""
+    with run_service("service", 1, tmp_path_factory.mktemp("service")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,15 @@
 """A running service for what is thrown at it, and how much of it is thrown."""
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.functional.service import ADMIN_KEY, Api, Service, free_port, is_healthy, wait_until
+from tests.functional.service import ADMIN_KEY, Api, Service
+from tests.running import run_service
 from tests.servers import TestServers
-from workers.programs import PROGRAMS
 
 
 @dataclass(frozen=True)
@@ -45,40 +43,9 @@ settings.register_profile(
 
 @pytest.fixture(scope="session")
 def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Web, worker and beat on a database of their own, with limits that nothing here meets."""
-    from sqlalchemy import create_engine
-
-    from db.migrate import upgrade
-    from db.settings import database_settings
-
-    with create_engine(
-        database_settings().database_url, isolation_level="AUTOCOMMIT"
-    ).connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE fuzz")
-    env = {
-        **os.environ,
-        "DATABASE_URL": urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/fuzz")),
-        "REDIS_URL": urlunsplit(urlsplit(os.environ["REDIS_URL"])._replace(path="/2")),
-        "PMS_API_KEY": ADMIN_KEY,
-        "HOST": "127.0.0.1",
-        "PORT": str(free_port()),
-        "RATE_LIMIT_API": "1000000/minute",
-        "RATE_LIMIT_WS": "1000000/minute",
-    }
-    upgrade(env["DATABASE_URL"])
-    log = tmp_path_factory.mktemp("fuzz") / "log"
-    found = Service(f"http://127.0.0.1:{env['PORT']}", env, log)
-    for program in PROGRAMS:
-        found.start(program.name)
-    try:
-        wait_until(lambda: is_healthy(found), 30)
+    """A service of its own: what is thrown at it must not be in anybody's way."""
+    with run_service("fuzz", 3, tmp_path_factory.mktemp("fuzz")) as found:
         yield found
-    except AssertionError:
-        sys.stderr.write(log.read_text()[-4000:])
-        raise
-    finally:
-        for name in list(found.processes):
-            found.stop(name)
 
 
 @pytest.fixture(scope="session")

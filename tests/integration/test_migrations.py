@@ -1,9 +1,11 @@
 """Migrations: up, down, several at once, and the same schema as the models say."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -12,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from db import models
+from db import migrations, models
 from db.base import metadata
 from db.migrate import current_revision, downgrade, head_revision, upgrade
 from db.session import Database
@@ -70,6 +72,16 @@ def test_several_at_once_wait_for_each_other(empty_url: str) -> None:
     running = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert set(metadata.tables) <= tables(empty_url)
+
+
+# A revision that was landed is never changed again: what comes later is a revision of its own.
+LANDED = {"0001_the_shop.py": "eb0559e159ad2ed5fae76b920877206a23141fa4c2bcb5c2aed76e391e110058"}
+
+
+def test_landed_revisions_stay_as_they_are() -> None:
+    folder = Path(migrations.__file__).parent / "versions"
+    for name, digest in LANDED.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
 NOBODY = "01900000-0000-7000-8000-000000000000"
