@@ -151,4 +151,7 @@ def test_recovery_as_the_page_shows_it(
     wait_until(lambda: is_healthy(service), 30)
     adjust_until(api, product_id, lambda: len(printed()) > seen)
     versions = [int(re.findall(r"version'?\"?: ?(\d+)", str(line))[0]) for line in printed()]
+    if language == "python":
+        # Its library runs handlers side by side; each event must be there all the same, once.
+        versions.sort()
     assert versions == list(range(versions[0], versions[0] + len(versions)))
