@@ -55,16 +55,18 @@ clean: ## Remove what was made here; the data folder stays
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "$(PYTHON) cannot make a virtual \
 	environment; on Debian and Ubuntu, install python3-venv" >&2; exit 1; }
 
-# The locks hold setuptools too, so that the package itself installs without a download.
+# The locks hold setuptools too, so that the package itself installs without a download. They are
+# complete, so pip shall not look for more: some of its versions take a newer release for an extra
+# (pydantic[email]) than the one that is pinned, and then refuse it.
 .venv/.installed: requirements.lock pyproject.toml | .venv/bin/python
 	@echo "Installing what it needs into .venv ..."
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.lock pyproject.toml | .venv/bin/python
 	@echo "Installing what it and its tests need into .venv ..."
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ .venv/.installed
 
