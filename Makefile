@@ -17,7 +17,7 @@ REQUESTS ?= 25
 TALKS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check fuzz lock clean
+.PHONY: help up demo test check fuzz faults lock clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test: check ## Check the code, then run all tests
 fuzz: .venv/.installed-dev ## Throw everything at a running service: make fuzz SEED=7 REQUESTS=100
 	FUZZ_SEED=$(SEED) FUZZ_REQUESTS=$(REQUESTS) FUZZ_TALKS=$(TALKS) \
 		$(BIN)/python -m pytest tests/fuzz -s --timeout 3600
+
+faults: .venv/.installed-dev ## Break everything, for half an hour: make faults SEED=7 TESTS="-k redis"
+	FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "long or not long" -s \
+		--timeout 1200 $(TESTS)
 
 check: .venv/.installed-dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -2,51 +2,20 @@
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 import psutil
-import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.faults.load import Load, check_consistency
+from tests.faults.processes import empty_redis, frozen, kill_family, supervised
 from tests.functional.service import Api, Service, is_healthy, wait_until
 from tests.servers import TestServers
-
-
-@pytest.fixture
-def load(
-    service: Service, admin_key: str, new_product: Callable[..., str]
-) -> Iterator[Callable[[], Load]]:
-    """Start clients that post; they are stopped at the latest with the test."""
-    running: list[Load] = []
-
-    def start() -> Load:
-        running.append(Load(service, admin_key, new_product()).start())
-        wait_until(lambda: len(running[-1].accepted) > 20)
-        return running[-1]
-
-    wait_until(lambda: is_healthy(service), 30)
-    yield start
-    for one in running:
-        one.stop()
 
 
 def more(load: Load, count: int = 50) -> Callable[[], bool]:
     """Whether so many more were accepted by now."""
     wanted = len(load.accepted) + count
     return lambda: len(load.accepted) >= wanted
-
-
-def kill_family(pid: int) -> None:
-    """End a process and its children, as a machine that dies does."""
-    parent = psutil.Process(pid)
-    # The parent first, as it would start its children again.
-    for process in [parent, *parent.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 def test_a_worker_is_killed_and_started_again(
@@ -105,42 +74,13 @@ def test_redis_is_killed_and_emptied(
     os.kill(servers.valkey.pid, signal.SIGKILL)
     wait_until(more(clients))
     servers.valkey.restart()
-    wait_until(lambda: _emptied(service))
+    wait_until(lambda: empty_redis(service))
     wait_until(more(clients))
     clients.stop()
     with supervised(service):
         clients.wait_for_ends(api, 40)
     assert set(clients.statuses) == {202}
     check_consistency(service)
-
-
-def _emptied(service: Service) -> bool:
-    """Whether Redis is back, and empty now."""
-    try:
-        with Redis.from_url(service.env["REDIS_URL"]) as redis:
-            return bool(redis.flushall())
-    except RedisError:
-        return False
-
-
-@contextmanager
-def supervised(service: Service) -> Iterator[None]:
-    """Start what ends, as a supervisor does: Celery's worker ends when Redis dies under it."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.2):
-            for name, process in list(service.processes.items()):
-                if process.poll() is not None:
-                    service.start(name)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
 
 
 def test_postgresql_is_killed_and_comes_back(
@@ -176,16 +116,9 @@ def test_the_web_process_is_killed_under_retrying_clients(
 
 def test_postgresql_stands_still(service: Service, servers: TestServers, api: Api) -> None:
     wait_until(lambda: is_healthy(service), 30)
-    family = psutil.Process(servers.postgres.pid)
-    frozen = [family, *family.children(recursive=True)]
-    for process in frozen:
-        process.suspend()
-    try:
+    with frozen(servers.postgres.pid):
         answer = api.get("/api/operations", timeout=14)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"]
         assert api.get("/health", timeout=2).status_code == 503
-    finally:
-        for process in frozen:
-            process.resume()
     wait_until(lambda: is_healthy(service), 30)
