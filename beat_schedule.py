@@ -1,14 +1,12 @@
-"""The clock's schedule: names, periods in seconds, queues. It imports nothing of ours."""
+"""The clock's schedule: names, periods in seconds, queues. It imports nothing of ours.
+
+A tick is a multiple of the period since 1970, in UTC: a period of a day ticks at midnight.
+"""
 
 from typing import Any
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # A message that waited longer than its period has been replaced by the next one.
-    name: {
-        "task": name,
-        "schedule": seconds,
-        "options": {"queue": queue, "expires": max(seconds, 10.0)},
-    }
+    name: {"task": name, "schedule": seconds, "options": {"queue": queue}}
     for name, seconds, queue in (
         ("maintenance.sweep", 2.0, "maintenance"),
         ("alerts.sweep", 60.0, "maintenance"),

@@ -8,8 +8,8 @@ from db.models.alert import Alert, severity_of
 from db.models.stock import StockLevel
 from db.queries.alerts import products_to_review
 from db.session import jobs_database
-from workers.app import app
 from workers.book import Turn
+from workers.clock import on_tick
 from workers.commands import CheckAlerts
 from workers.dispatch import record, wake
 from workers.events import SystemAlerted
@@ -74,7 +74,7 @@ def check_alerts(command: CheckAlerts, turn: Turn) -> dict[str, Any]:
     return {"productId": str(level.product_id), "stock": level.available}
 
 
-@app.task(name="alerts.sweep")
+@on_tick("alerts.sweep")
 def sweep_alerts() -> int:
     """Find products whose alert does not fit their stock, and have the line look at them.
 

@@ -11,6 +11,7 @@ from db.models.operation import ANALYTICS
 from db.queries import sales
 from db.session import jobs_database
 from workers.app import app
+from workers.clock import on_tick
 from workers.commands import RebuildRollups
 from workers.dispatch import REBUILD
 from workers.offline import run_next
@@ -24,7 +25,7 @@ _DAYS_A_STEP = 31
 _SECONDS_A_RUN = 60.0
 
 
-@app.task(name="analytics.refresh")
+@on_tick("analytics.refresh")
 def refresh_rollups() -> int:
     """Celery: bring the rollups up to date.
 
@@ -79,7 +80,6 @@ def _changes_of(changed: dict[date, list[int]], first: date, last: date) -> list
 def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
     """Compute a range of days again; the same answer whoever asks how often."""
     timezone = worker_settings().shop_timezone
-    sales.wait_for_lock(connection)
     sales.use_zone(connection, timezone)
     changed = sales.changed_days(connection)
     first = max(command.start_date, sales.first_order_day(connection) or date.max)
@@ -98,5 +98,5 @@ def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
 @app.task(name=REBUILD)
 def run_rebuilds() -> None:
     """Celery: do the recomputations that are waiting."""
-    while run_next(jobs_database(), ANALYTICS, rebuild):
+    while run_next(jobs_database(), ANALYTICS, rebuild, alone=sales.take_lock):
         pass

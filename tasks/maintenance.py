@@ -5,7 +5,7 @@ import structlog
 from db.models.operation import ANALYTICS, LINE
 from db.queries import maintenance, operations
 from db.session import jobs_database
-from workers.app import app
+from workers.clock import on_tick
 from workers.dispatch import wake
 from workers.settings import worker_settings
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 _STRANDED_SECONDS = 1.0
 
 
-@app.task(name="maintenance.sweep")
+@on_tick("maintenance.sweep")
 def sweep() -> None:
     """Wake the workers of each queue whose oldest operation waits longer than it should."""
     with jobs_database().transaction() as connection:
@@ -30,7 +30,7 @@ def sweep() -> None:
             wake(queue)
 
 
-@app.task(name="maintenance.clean_up")
+@on_tick("maintenance.clean_up")
 def clean_up() -> None:
     """Remove events that nobody can ask for any more, and idempotency keys past their time."""
     settings = worker_settings()

@@ -93,9 +93,12 @@ class Probes:
         """What was seen last, at once."""
         database, redis = self.database.healthy(), self.redis.healthy()
         signs = self.database.last
-        queue = QueueDepth(depth=None, oldest_seconds=None)
+        queue = QueueDepth(depth=None, oldest_seconds=None, dead=None)
         if database is not None and signs is not None:
-            queue = QueueDepth(depth=signs.depth, oldest_seconds=_rounded(signs.oldest))
+            found = signs.queue
+            queue = QueueDepth(
+                depth=found.depth, oldest_seconds=_rounded(found.oldest_seconds), dead=found.dead
+            )
         checks = Checks(
             database=_server(database),
             memory=_memory(self._limit),

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from db.queries.installation import heartbeat_ages
-from db.queries.metrics import queue_depth
+from db.queries.metrics import Queue, queue
 from db.session import Database, make_engine
 from workers.dispatch import Waker
 
@@ -118,8 +118,7 @@ class Signs:
     """Signs of life and the queue, as the database told them at a moment of the monotonic clock."""
 
     ages: dict[str, float]
-    depth: int
-    oldest: float | None
+    queue: Queue
     at: float
 
 
@@ -137,7 +136,7 @@ class Pulse:
         self._waker = waker
         self._asked = 0.0
         self._count_due = 0.0
-        self._queue: tuple[int, float | None] = (0, None)
+        self._queue = Queue(0, None, 0)
 
     def __call__(self) -> Signs:
         """One look.
@@ -160,9 +159,9 @@ class Pulse:
             ages = heartbeat_ages(connection)
             now = time.monotonic()
             if now >= self._count_due:
-                self._queue = queue_depth(connection, _COUNT_AT_MOST)
+                self._queue = queue(connection, _COUNT_AT_MOST)
                 self._count_due = now + _COUNT_SHARE * (time.monotonic() - now)
-        return Signs(ages, *self._queue, at=now)
+        return Signs(ages, self._queue, at=now)
 
     def _ask_worker(self, signs: Signs) -> None:
         """An idle worker leaves no sign: an empty drain proves that one consumes."""

@@ -191,7 +191,12 @@ def _write(
 
 
 def _event(product: Product) -> Told:
-    event = ProductChanged(product_id=product.id, status=product.status, version=product.version)
+    event = ProductChanged(
+        product_id=product.id,
+        status=product.status,
+        version=product.version,
+        updated_at=product.updated_at,
+    )
     return product_stream(product.id), product.version, event.name, event.wire_fragment()
 
 

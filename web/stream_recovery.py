@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from db.queries import snapshots, streams
-from web.stream_cursors import parse_cursor
+from web.stream_cursors import Cursor, event_tag
 from web.stream_tracks import Place, StreamEvent, Track
 
 # Events read and sent at once to one client that is behind.
@@ -14,25 +14,8 @@ PAGE = 500
 _MAX_BEHIND = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A client's word for where it was."""
-
-    mark: str
-    position: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """Read a cursor as clients keep it.
-
-        Raises:
-            ValueError: it is none of ours.
-        """
-        return cls(*parse_cursor(text))
-
-
 # A place that no stream knows.
-LOST = Cursor("", 0)
+LOST = Cursor("", 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +25,13 @@ class Missed:
     Attributes:
         recovered: False if it can no longer be told.
         events: what is to be sent, in order.
-        reached: the number up to which these events lead.
+        reached: where these events lead; None if nothing was missed.
         more: whether that is not enough yet.
     """
 
     recovered: bool
     events: list[StreamEvent] = field(default_factory=list)
-    reached: int = 0
+    reached: Cursor | None = None
     more: bool = False
 
 
@@ -67,6 +50,8 @@ def find_missed(
     """
     if since.mark != track.mark or since.position > head:
         return Missed(recovered=False)
+    if since.tag != tag_at(connection, place.stream, since.position):
+        return Missed(recovered=False)
     told = [track.told_after(sid, room) for room in {place.stream, place.room}]
     upto = min([head, *(after for after in told if after is not None)])
     if since.position >= upto:
@@ -78,9 +63,15 @@ def find_missed(
     events = streams.events_after(connection, {place.stream: since.position}, PAGE)
     if not _is_whole(events, since.position):
         return Missed(recovered=False)
-    reached = events[-1][1]
     wanted = [event for event in events if event[1] <= upto]
-    return Missed(True, wanted, min(reached, upto), more=reached < upto)
+    _, reached, _, data = wanted[-1]
+    return Missed(True, wanted, Cursor(track.mark, reached, event_tag(data)), more=reached < upto)
+
+
+def tag_at(connection: Connection, stream: str, position: int) -> str:
+    """The tag of the event under a number; empty if there is none."""
+    found = streams.events_after(connection, {stream: position - 1}, 1)
+    return event_tag(found[0][3]) if found and found[0][1] == position else ""
 
 
 def _is_whole(events: list[StreamEvent], after: int) -> bool:
@@ -98,4 +89,4 @@ def _missed_end(connection: Connection, place: Place, after: int, upto: int) -> 
     end = snapshots.end_of_operation(
         connection, place.stream, place.operation_id or "", after=after, upto=upto
     )
-    return Missed(True, [end] if end else [], upto)
+    return Missed(True, [end] if end else [])

@@ -6,10 +6,13 @@ from collections.abc import Collection
 from itertools import groupby
 
 import structlog
+from sqlalchemy import Connection
 
 from db.errors import is_passing
 from db.queries import streams
 from db.session import Database
+from web.stream_cursors import event_tag
+from web.stream_tracks import StreamEvent
 from web.streams import Streams
 
 log = structlog.get_logger(__name__)
@@ -40,6 +43,7 @@ class Repair:
         self._gaps: set[str] = set()
         self._all_at = 0.0
         self._stopped = False
+        self._started: int | None = None
 
     def ask(self, stream: str) -> None:
         """Have one stream repaired soon; returns at once."""
@@ -99,9 +103,25 @@ class Repair:
         if not places:
             return
         with self._database.transaction() as connection:
-            heads = streams.heads(connection, places)
+            heads, started = streams.heads_and_start(connection, places)
+            if started != self._started:
+                self._check_past(connection, self.streams.places(), started)
             ahead = {name: sent for name, sent in places.items() if heads.get(name, 0) > sent}
             events = streams.events_after(connection, ahead, _PAGE)
+        self._tell(heads, ahead, events)
+
+    def _check_past(self, connection: Connection, places: dict[str, int], started: int) -> None:
+        """The server was started since the last look: what it holds may be a restored backup."""
+        if self._started is not None:
+            before = {name: sent - 1 for name, sent in places.items() if sent}
+            found = streams.events_after(connection, before, 1)
+            tags = {e[0]: event_tag(e[3]) for e in found if e[1] == places[e[0]]}
+            self.streams.check_past(places, tags)
+        self._started = started
+
+    def _tell(
+        self, heads: dict[str, int], ahead: dict[str, int], events: list[StreamEvent]
+    ) -> None:
         found = {name: list(group) for name, group in groupby(events, key=lambda e: e[0])}
         for name, sent in ahead.items():
             mine = found.get(name)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from web.stream_cursors import make_cursor
+from web.stream_cursors import Cursor, event_tag
 
 # (stream, position, name, data), as the database keeps it and as hints carry it.
 StreamEvent = tuple[str, int, str, dict[str, Any]]
@@ -29,10 +29,17 @@ class Clients(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a thing and its place in its stream, read in one statement."""
+    """The state of a thing and its place in its stream, read in one statement.
+
+    Attributes:
+        position: the last number of the stream.
+        state: as clients get it.
+        tag: of the event under that number.
+    """
 
     position: int
     state: dict[str, Any]
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class Track:
     Attributes:
         stream: its name.
         sent: the last number that its rooms were told; None before the database was asked.
+        tag: of the event under that number; empty if it is not known.
         mark: begins its cursors.
         rooms: of each room its clients, and the number after which each of them was told all.
         turn: who holds the stream; a stream does one thing at a time.
@@ -74,6 +82,7 @@ class Track:
 
     stream: str
     sent: int | None = None
+    tag: str = ""
     mark: str = ""
     rooms: dict[str, dict[str, int]] = field(default_factory=dict)
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -104,7 +113,7 @@ class Track:
                 continue
             if position > self.sent + 1:
                 return True
-            self.sent = position
+            self.sent, self.tag = position, event_tag(event[3])
             audience = self._audience(event)
             if audience:
                 clients.emit(event[2], self.dress(event), audience)
@@ -112,12 +121,9 @@ class Track:
 
     def dress(self, event: StreamEvent) -> dict[str, Any]:
         """An event's data as clients get it, with its place."""
-        position = event[1]
-        return {**event[3], "cursor": self.cursor(position), "position": position}
-
-    def cursor(self, position: int) -> str:
-        """The cursor of a place in this stream."""
-        return make_cursor(self.mark, position)
+        position, data = event[1], event[3]
+        cursor = Cursor(self.mark, position, event_tag(data))
+        return {**data, "cursor": str(cursor), "position": position}
 
     def _audience(self, event: StreamEvent) -> list[str]:
         """The rooms that are told; who is in two of them is told once."""

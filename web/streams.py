@@ -5,9 +5,9 @@ A hint through Redis makes it fast; the database makes it true: what is missing 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -17,18 +17,15 @@ from sqlalchemy import Connection
 
 from db.queries import installation, streams
 from db.session import Database
-from web.stream_cursors import stream_mark
-from web.stream_recovery import LOST, Cursor, Missed, find_missed
+from web.stream_cursors import Cursor, stream_mark
+from web.stream_recovery import LOST, Missed, find_missed, tag_at
+from web.stream_registry import Gone, Tracks
 from web.stream_tracks import Clients, Place, Snapshot, StreamEvent, Track
 
 log = structlog.get_logger(__name__)
 
 # Who is further behind than this many pages of recovery starts from the snapshot.
 _MAX_PAGES = 40
-
-
-class Gone(Exception):  # noqa: N818 - nobody is left to tell an error to
-    """The client left while it was being served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +77,8 @@ class Streams:
         self._clients = clients
         self._on_end = on_end
         self._on_gap = on_gap
-        self._tracks: dict[str, Track] = {}
-        self._joined: dict[str, dict[str, str]] = {}
-        # Held for moments only, never while waiting for anything.
-        self._guard = threading.RLock()
+        self._tracks = Tracks(clients, on_gap)
+        self._guard = self._tracks.guard
         self._readers = readers
         self._epoch: UUID | None = None
 
@@ -96,7 +91,7 @@ class Streams:
             for event in mine:
                 if event[2] == "operation_update":
                     self._on_end(event[3]["operationId"], event[3])
-            if stream in self._tracks:
+            if self._tracks.find(stream) is not None:
                 self.feed(stream, mine)
                 # Others may have their turn between two streams of a large batch.
                 time.sleep(0)
@@ -104,7 +99,7 @@ class Streams:
     def feed(self, stream: str, events: Sequence[StreamEvent]) -> None:
         """Take in events of one stream, from a hint or from the database."""
         with self._guard:
-            track = self._tracks.get(stream)
+            track = self._tracks.find(stream)
             if track is None:
                 return
             if track.held:
@@ -116,19 +111,38 @@ class Streams:
 
     def places(self) -> dict[str, int]:
         """How far each stream that clients are in has been told."""
-        with self._guard:
-            return {t.stream: t.sent for t in self._tracks.values() if t.sent is not None}
+        return self._tracks.places()
 
     def lose(self, stream: str, head: int) -> None:
         """Events that clients need are gone: close these clients, their cursors will tell them."""
         with self._guard:
-            track = self._tracks.get(stream)
+            track = self._tracks.find(stream)
             if track is None or track.sent is None or track.sent >= head:
                 return
             log.error("stream_has_a_hole", stream=stream, sent=track.sent, head=head)
-            track.sent = head
-            members = track.members()
-        for sid in members:
+            self._begin_again(track, head)
+
+    def check_past(self, places: dict[str, int], tags: dict[str, str]) -> None:
+        """The database was started anew: is what clients were told still what it holds?
+
+        Args:
+            places: how far each stream had been told.
+            tags: of the events that the database has under these numbers.
+        """
+        with self._guard:
+            for stream, sent in places.items():
+                track = self._tracks.find(stream)
+                # A tag that is not known belongs to an event that was not told here.
+                if track is None or track.sent != sent or track.tag in ("", tags.get(stream)):
+                    continue
+                log.error("stream_has_another_past", stream=stream, sent=sent)
+                self._begin_again(track, None)
+
+    def _begin_again(self, track: Track, head: int | None) -> None:
+        """Nothing told before holds any more for those who are in: they come again."""
+        track.sent, track.tag = head, ""
+        track.shown.clear()
+        for sid in track.members():
             self._clients.close(sid, "stream lost")
 
     # Who comes and goes
@@ -153,7 +167,7 @@ class Streams:
         for page in range(_MAX_PAGES + 1):
             if page == _MAX_PAGES:
                 reached = LOST
-            with self._hold(place.stream) as track:
+            with self._tracks.hold(place.stream) as track:
                 look = self._look(track, sid, place, reached, asked)
                 if look is None:
                     return None
@@ -163,7 +177,7 @@ class Streams:
             # Far behind: page by page, no faster than it takes them, while others go on.
             assert look.missed is not None
             self._send(track, sid, look.missed.events)
-            reached = Cursor(track.mark, look.missed.reached)
+            reached = look.missed.reached
             if not self._clients.wait_until_taken(sid):
                 raise Gone
         raise AssertionError("the last page is never followed by another")
@@ -176,32 +190,26 @@ class Streams:
             sqlalchemy.exc.SQLAlchemyError: the database could not be asked.
         """
         with ExitStack() as stack:
-            tracks = [stack.enter_context(self._pinned(name)) for name in names]
+            tracks = [stack.enter_context(self._tracks.pinned(name)) for name in names]
             for track in tracks:
                 if track.sent is None:
                     self._find_head(track)
             # All at once, so that nothing can be told before the connection stands.
             with self._guard:
                 for track in tracks:
-                    self._enter(track, sid, track.stream, track.sent or 0)
+                    self._tracks.enter(track, sid, track.stream, track.sent or 0)
 
     def leave(self, sid: str, room: str) -> None:
         """Let a client out of a room."""
-        with self._guard:
-            stream = self._joined.get(sid, {}).pop(room, None)
-            if stream is not None:
-                self._clients.leave(sid, room)
-                self._strike(self._tracks[stream], sid, room)
+        self._tracks.leave(sid, room)
 
     def forget(self, sid: str) -> None:
         """A client has gone: nothing is kept of it."""
-        with self._guard:
-            for room, stream in self._joined.pop(sid, {}).items():
-                self._strike(self._tracks[stream], sid, room)
+        self._tracks.forget(sid)
 
     def rooms_of(self, sid: str) -> set[str]:
         """The rooms that a client is in."""
-        return set(self._joined.get(sid, ()))
+        return self._tracks.rooms_of(sid)
 
     # How it is done
 
@@ -219,6 +227,8 @@ class Streams:
                 began, snapshot = time.monotonic(), place.read(connection)
                 if snapshot is None:
                     return None
+                tag = tag_at(connection, place.stream, snapshot.position)
+                snapshot = replace(snapshot, tag=tag)
                 track.shown[place.room] = (began, snapshot)
             look = _Look(snapshot)
             if track.rooms and track.sent is not None and track.sent < snapshot.position:
@@ -233,7 +243,7 @@ class Streams:
         with self._guard:
             track.advance(look.behind, self._clients)
             if track.sent is None or not track.rooms:
-                track.sent = look.snapshot.position
+                track.sent, track.tag = look.snapshot.position, look.snapshot.tag
         self.lose(track.stream, look.snapshot.position)
 
     def _admit(
@@ -246,10 +256,10 @@ class Streams:
             assert since is not None
             after = min(after, since.position)
         with self._guard:
-            self._enter(track, sid, place.room, after)
+            self._tracks.enter(track, sid, place.room, after)
         return Subscribed(
             snapshot={**look.snapshot.state, "position": look.snapshot.position},
-            cursor=track.cursor(look.snapshot.position),
+            cursor=str(Cursor(track.mark, look.snapshot.position, look.snapshot.tag)),
             recovered=None if look.missed is None else look.missed.recovered,
         )
 
@@ -257,64 +267,17 @@ class Streams:
         for event in events:
             self._clients.emit(event[2], track.dress(event), sid)
 
-    def _enter(self, track: Track, sid: str, room: str, after: int) -> None:
-        if not self._clients.is_here(sid):
-            raise Gone
-        members = track.rooms.setdefault(room, {})
-        if sid not in members:
-            self._clients.enter(sid, room)
-        members[sid] = after
-        self._joined.setdefault(sid, {})[room] = track.stream
-
-    def _strike(self, track: Track, sid: str, room: str) -> None:
-        members = track.rooms.get(room, {})
-        members.pop(sid, None)
-        if not members:
-            track.rooms.pop(room, None)
-            track.shown.pop(room, None)
-        self._drop_if_idle(track)
-
-    def _drop_if_idle(self, track: Track) -> None:
-        if not track.rooms and track.users == 0:
-            self._tracks.pop(track.stream, None)
-
     def _find_head(self, track: Track) -> None:
-        with self._hold(track.stream):
+        with self._tracks.hold(track.stream):
             if track.sent is not None:
                 return
             with self._readers, self._database.transaction() as connection:
                 self._mark(connection, track)
-                track.sent = streams.heads(connection, [track.stream]).get(track.stream, 0)
+                head = streams.heads(connection, [track.stream]).get(track.stream, 0)
+                track.sent, track.tag = head, tag_at(connection, track.stream, head)
 
     def _mark(self, connection: Connection, track: Track) -> None:
         if not track.mark:
             if self._epoch is None:
                 self._epoch = installation.epoch(connection)
             track.mark = stream_mark(self._epoch, track.stream)
-
-    @contextmanager
-    def _pinned(self, stream: str) -> Iterator[Track]:
-        """Keep a stream's track, even while nobody is in."""
-        with self._guard:
-            track = self._tracks.setdefault(stream, Track(stream))
-            track.users += 1
-        try:
-            yield track
-        finally:
-            with self._guard:
-                track.users -= 1
-                self._drop_if_idle(track)
-
-    @contextmanager
-    def _hold(self, stream: str) -> Iterator[Track]:
-        """Hold a stream's events; other streams go on. What came meanwhile is sent at the end."""
-        with self._pinned(stream) as track, track.turn:
-            track.held = True
-            try:
-                yield track
-            finally:
-                with self._guard:
-                    track.held = False
-                    gap = track.advance(track.take_inbox(), self._clients)
-                if gap:
-                    self._on_gap(stream)

@@ -12,9 +12,11 @@ from db.session import jobs_database, line_database, marker_database
 from workers.logs import configure_logs
 from workers.settings import worker_settings
 
-# Longer than any task may run (`task_time_limit`), and the same wherever Celery asks for it:
-# a killed worker's message comes back after this.
-_VISIBILITY_SECONDS = 420
+# The longest that any task may run.
+TASK_SECONDS = 300
+# Longer than that, and the same wherever Celery asks for it: a killed worker's message comes
+# back after this.
+_VISIBILITY_SECONDS = TASK_SECONDS + 120
 _TRANSPORT = {
     "visibility_timeout": _VISIBILITY_SECONDS,
     # Look for a killed worker's messages every second instead of every 86.
@@ -40,6 +42,7 @@ app.conf.update(
     visibility_timeout=_VISIBILITY_SECONDS,
     include=[
         "workers.runner",
+        "workers.watchdog",
         "tasks.inventory",
         "tasks.orders",
         "tasks.alerts",
@@ -52,7 +55,7 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_annotations={"line.drain": {"time_limit": 8}},
-    task_time_limit=300,
+    task_time_limit=TASK_SECONDS,
     task_serializer="json",
     accept_content=["json"],
     worker_prefetch_multiplier=1,

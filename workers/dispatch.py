@@ -12,6 +12,7 @@ from db.models.operation import LINE, Operation
 from db.queries import operations
 from workers.app import app
 from workers.commands import Command, encode
+from workers.crash import may_crash
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ def record(
 def wake(queue: str = LINE) -> None:
     """Publish the one message that makes a worker look; any number of them is harmless."""
     app.send_task(DRAIN if queue == LINE else REBUILD, queue=queue, **_PUBLISH)
+    may_crash("woken")
 
 
 class Waker:

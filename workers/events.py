@@ -53,6 +53,7 @@ class ProductChanged(Event):
     product_id: UUID
     status: str
     version: int
+    updated_at: datetime
 
 
 class OperationEnded(Event):

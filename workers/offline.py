@@ -31,7 +31,9 @@ Work = Callable[[Connection, Any], dict[str, Any]]
 Told = list[tuple[str, int, str, Any]]
 
 
-def run_next(database: Database, queue: str, work: Work) -> bool:
+def run_next(
+    database: Database, queue: str, work: Work, alone: Callable[[Connection], bool]
+) -> bool:
     """Do the next operation of a queue and end it, in one transaction.
 
     A worker that dies takes the lock with it, and the operation is free again.
@@ -40,11 +42,15 @@ def run_next(database: Database, queue: str, work: Work) -> bool:
         database: where.
         queue: which operations.
         work: does what the command asks, in the transaction it is given.
+        alone: takes a lock for the transaction. If another has it nothing is done, so that long
+            work never keeps more than one pool child from the line.
 
     Returns:
-        False if none was waiting.
+        False if none was waiting, or another worker is on.
     """
     with database.transaction() as connection:
+        if not alone(connection):
+            return False
         claimed = operations.claim(connection, queue)
         if claimed is None:
             return False

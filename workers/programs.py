@@ -104,6 +104,11 @@ class RunningProgram:
         if self._process:
             self._process.send_signal(signal.SIGTERM)
 
+    def strike(self) -> None:
+        """Kill it and all that it started; `poll` tells that it has ended."""
+        if self._process is not None:
+            end_group(self._process)
+
     def kill(self) -> None:
         """End it and all that it started, at once, and show its last words."""
         if self._process is None:

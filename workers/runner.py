@@ -13,6 +13,7 @@ from db.session import Database, line_database, marker_database
 from workers.app import app
 from workers.batch import Batch, read_book
 from workers.broadcast import broadcast
+from workers.crash import may_crash
 from workers.dispatch import DRAIN, wake
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
     ids = _take(database, token, limit)
     if not ids:
         return 0
+    may_crash("taken")
     began = time.monotonic()
     try:
         batch = _apply(database, token, ids)
@@ -58,8 +60,10 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
         return len(ids)
     if batch is None:
         return 0
+    may_crash("committed")
     outcome = batch.book.outcome
     broadcast(outcome.events)
+    may_crash("broadcast")
     _log_ends(batch)
     return len(outcome.ends) + len(outcome.held_back)
 
@@ -71,8 +75,11 @@ def _apply(database: Database, token: UUID, ids: Sequence[UUID]) -> Batch | None
             return None
         taken = line.waiting(connection, ids)
         batch = Batch(taken, read_book(connection, taken))
+        may_crash("read")
         batch.decide()
+        may_crash("decided")
         line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
+        may_crash("written")
     return batch
 
 
@@ -149,6 +156,7 @@ def _blame(database: Database, token: UUID, reason: str) -> bool:
             line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
         else:
             line.count_attempts(connection, [operation.id for operation in suspects])
+        may_crash("blamed")
     broadcast(batch.book.outcome.events)
     _log_ends(batch)
     return True

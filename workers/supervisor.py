@@ -97,6 +97,11 @@ class Supervisor:
         everything: list[Restartable] = [*servers, *self._running]
         self._kept = [Kept(what, self._tell) for what in everything]
         self._stops = 0
+        self._condemned: set[str] = set()
+
+    def replace(self, name: str) -> None:
+        """Have a program that runs but does nothing killed and started again; from any thread."""
+        self._condemned.add(name)
 
     def run(self, is_ready: Callable[[], bool], announce: Callable[[], None]) -> bool:
         """Start everything and keep it running until a signal says stop.
@@ -120,6 +125,7 @@ class Supervisor:
         ready = False
         while not self._stops:
             self._forward()
+            self._kill_condemned()
             for kept in self._kept:
                 kept.look()
             if ready:
@@ -131,6 +137,13 @@ class Supervisor:
                 self._tell(f"{names} cannot be started: see above for the reason")
                 return False
         return True
+
+    def _kill_condemned(self) -> None:
+        condemned, self._condemned = self._condemned, set()
+        for program in self._running:
+            if program.name in condemned:
+                self._tell(f"{program.name} runs but does nothing; it is ended")
+                program.strike()
 
     def _forward(self, seconds: float = _TICK) -> None:
         """Pass on what the programs print, waiting for it at most so long."""

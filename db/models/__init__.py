@@ -9,6 +9,7 @@ from db.models import (
     order,
     product,
     sales,
+    schedule,
     stock,
     stream,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "order",
     "product",
     "sales",
+    "schedule",
     "stock",
     "stream",
 ]

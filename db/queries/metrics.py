@@ -62,16 +62,35 @@ _QUEUE = text("""
          FROM (VALUES ('line'), ('analytics')) AS queues (name),
               LATERAL (SELECT o.created_at FROM operations o
                        WHERE o.status = 'queued' AND o.queue = queues.name
-                       ORDER BY o.seq LIMIT 1) AS oldest)
+                       ORDER BY o.seq LIMIT 1) AS oldest),
+        (SELECT count(*) FROM
+            (SELECT FROM operations o
+             WHERE status = 'dead'
+               AND NOT EXISTS (SELECT FROM operations WHERE retry_of = o.id)
+             LIMIT :at_most) AS dead)
 """)
 
 
-def queue_depth(connection: Connection, at_most: int) -> tuple[int, float | None]:
-    """How many operations wait for their end, and for how many seconds the oldest does.
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What has no good end yet.
+
+    Attributes:
+        depth: operations that wait.
+        oldest_seconds: for how long the oldest of them has; None if there is none.
+        dead: operations that were given up, and that nobody has tried again.
+    """
+
+    depth: int
+    oldest_seconds: float | None
+    dead: int
+
+
+def queue(connection: Connection, at_most: int) -> Queue:
+    """How many operations wait for their end, or were given up.
 
     Args:
         connection: in the caller's transaction.
         at_most: where counting stops, so that a long queue does not cost more and more.
     """
-    row = connection.execute(_QUEUE, {"at_most": at_most}).one()
-    return row[0], row[1]
+    return Queue(*connection.execute(_QUEUE, {"at_most": at_most}).one())

@@ -87,9 +87,10 @@ def oldest_waiting_seconds(connection: Connection, queue: str) -> float | None:
     """How long the oldest operation of a queue that may be taken now has been waiting."""
     found: float | None = connection.execute(
         text("""
-            SELECT extract(epoch FROM clock_timestamp() - min(created_at))::float
+            SELECT extract(epoch FROM clock_timestamp() - created_at)::float
             FROM operations
             WHERE status = 'queued' AND queue = :queue AND coalesce(available_at, now()) <= now()
+            ORDER BY seq LIMIT 1
         """),
         {"queue": queue},
     ).scalar()

@@ -51,11 +51,6 @@ def take_lock(connection: Connection) -> bool:
     return bool(connection.execute(statement, {"key": _ROLLUP_LOCK}).scalar())
 
 
-def wait_for_lock(connection: Connection) -> None:
-    """Wait until this transaction is the one that writes rollups."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ROLLUP_LOCK})
-
-
 def clock(connection: Connection) -> tuple[datetime, date]:
     """When this transaction began, and which day that is; it sees all commits before."""
     row = connection.execute(text("SELECT now(), now()::date")).one()

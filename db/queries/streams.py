@@ -41,11 +41,18 @@ _HEADS = text("""
     SELECT 'product:' || id, version FROM products WHERE id = ANY(:product)
     UNION ALL
     SELECT name, head FROM streams WHERE name = ANY(:named)
+    UNION ALL
+    SELECT '', extract(epoch FROM pg_postmaster_start_time())::bigint
 """)
 
 
 def heads(connection: Connection, names: Collection[str]) -> dict[str, int]:
     """The last number given in each of these streams, in one query; unknown ones are missing."""
+    return heads_and_start(connection, names)[0]
+
+
+def heads_and_start(connection: Connection, names: Collection[str]) -> tuple[dict[str, int], int]:
+    """The same, and when the database server was started, in seconds since 1970."""
     wanted: dict[str, list[Any]] = {"stock": [], "order": [], "product": [], "named": []}
     for name in names:
         kind, _, key = name.partition(":")
@@ -53,7 +60,8 @@ def heads(connection: Connection, names: Collection[str]) -> dict[str, int]:
             wanted[kind].append(UUID(key))
         else:
             wanted["named"].append(name)
-    return {row[0]: row[1] for row in connection.execute(_HEADS, wanted)}
+    found = {row[0]: row[1] for row in connection.execute(_HEADS, wanted)}
+    return found, found.pop("")
 
 
 _AFTER = text("""

@@ -120,7 +120,7 @@ def test_the_shape(
     assert found.status_code == 200
     assert found.content_type == "application/json"
     assert found.headers["Cache-Control"] == "no-store"
-    assert "RateLimit-Limit" not in found.headers
+    assert "RateLimit-Limit" in found.headers
     body = found.json
     checks = body["checks"]
     assert (body["status"], body["timestamp"][-1]) == ("ok", "Z")
@@ -140,7 +140,7 @@ def test_the_shape(
     for name in ("workers", "beat"):
         assert checks[name]["healthy"] is True
         assert 0 <= checks[name]["lastSeenSeconds"] < 5
-    assert checks["queue"] == {"depth": 0, "oldestSeconds": None}
+    assert checks["queue"] == {"depth": 0, "oldestSeconds": None, "dead": 0}
 
 
 @pytest.mark.parametrize("fault", ["cut", "hold"])
@@ -160,7 +160,7 @@ def test_the_database_is_away(
     assert (found.status_code, found.json["status"]) == (503, "degraded")
     assert found.json["checks"]["database"] == {"healthy": False}
     assert found.json["checks"]["redis"]["healthy"] is True
-    assert found.json["checks"]["queue"] == {"depth": None, "oldestSeconds": None}
+    assert found.json["checks"]["queue"] == {"depth": None, "oldestSeconds": None, "dead": None}
     postgres.mend()
     _until(lambda: _at_once(probes).status == "ok", 10)
 
@@ -306,3 +306,19 @@ def test_stopping_leaves_no_thread_and_no_connection(
             return connection.execute(count).scalar() == 0
 
     _until(gone, 5)
+
+
+def test_what_was_given_up_is_counted_until_it_is_tried_again(
+    probes: Probes, database: Any
+) -> None:
+    mug = Shop(database).product()
+    command = AdjustStock(product_id=mug, quantity=1, type="increment")
+    with database.transaction() as connection:
+        dead = [record(connection, command).id for _ in range(2)]
+        connection.execute(
+            text("UPDATE operations SET status = 'dead', error = '{}', finished_at = now()")
+        )
+    _until(lambda: _at_once(probes).checks.queue.dead == 2, 2)
+    with database.transaction() as connection:
+        record(connection, command, retry_of=dead[0])
+    _until(lambda: _at_once(probes).checks.queue.dead == 1, 2)

@@ -77,7 +77,12 @@ class TestCreate:
             f"product:{made['id']}",
             1,
             "product_update",
-            {"productId": made["id"], "status": "draft", "version": 1},
+            {
+                "productId": made["id"],
+                "status": "draft",
+                "version": 1,
+                "updatedAt": made["updatedAt"],
+            },
         )
         assert rows(database, "SELECT on_hand, ever_stocked FROM stock_levels") == [(0, False)]
         # A draft that never had stock deserves no alert: nothing to look at.
@@ -241,7 +246,13 @@ class TestChange:
         product_id = product()
         message = listener.get_message(timeout=10)
         assert message is not None
-        event = {"productId": product_id, "status": "draft", "version": 1}
+        changed = client.get(f"/api/products/{product_id}").json["updatedAt"]
+        event = {
+            "productId": product_id,
+            "status": "draft",
+            "version": 1,
+            "updatedAt": changed,
+        }
         told = [[f"product:{product_id}", 1, "product_update", event]]
         assert orjson.loads(message["data"]) == told
 

@@ -3,10 +3,8 @@
 import random
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 from redis import Redis
@@ -14,18 +12,16 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from db.models.stream import operations_stream, stock_stream
-from db.queries import snapshots, stock
 from db.queries import streams as stored
 from db.session import Database, line_database
-from tests.factories.shop import new_key, new_products
+from tests.factories.streams import Shop
 from tests.functional.service import wait_until
 from web.connections import Places
 from web.socket_limits import MessageLimits
+from web.stream_cursors import Cursor, event_tag
 from web.stream_hints import Hints
-from web.stream_recovery import Cursor
-from web.stream_repair import Repair
-from web.stream_tracks import Place, Snapshot, operation_room
-from web.streams import Gone, Streams, Subscribed
+from web.stream_tracks import Place, Snapshot
+from web.streams import Gone, Streams
 from web.waiters import Waiters
 from workers.app import app as celery
 from workers.commands import AdjustStock
@@ -33,104 +29,6 @@ from workers.dispatch import record
 from workers.runner import apply_next
 
 celery.loader.import_default_modules()
-
-
-class Recorder:
-    """Stands for the sockets of a process: who is in which room, and what each was sent."""
-
-    def __init__(self) -> None:
-        self.rooms: dict[str, set[str]] = defaultdict(set)
-        self.sent: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self.gone: set[str] = set()
-        self._lock = threading.Lock()
-
-    def is_here(self, sid: str) -> bool:
-        return sid not in self.gone
-
-    def emit(self, event: str, data: dict[str, Any], to: str | list[str]) -> None:
-        with self._lock:
-            rooms = [to] if isinstance(to, str) else to
-            members = {sid for room in rooms for sid in self.rooms.get(room, {room})}
-            for sid in members:
-                self.sent[sid].append({"event": event, **data})
-
-    def enter(self, sid: str, room: str) -> None:
-        self.rooms[room].add(sid)
-
-    def leave(self, sid: str, room: str) -> None:
-        self.rooms[room].discard(sid)
-
-    def wait_until_taken(self, sid: str) -> bool:
-        return sid not in self.gone
-
-    def close(self, sid: str, reason: str) -> None:
-        self.gone.add(sid)
-
-    def positions(self, sid: str, event: str = "inventory_update") -> list[int]:
-        return [one["position"] for one in self.sent[sid] if one["event"] == event]
-
-
-class Shop:
-    """A key, a product, the streams of one process, and a line that runs when it is told."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.clients = Recorder()
-        self.gaps: list[str] = []
-        self.ended: list[str] = []
-        self.repair = Repair(database)
-        self.streams = Streams(
-            database,
-            self.clients,
-            on_end=lambda operation_id, _: self.ended.append(operation_id),
-            on_gap=self.gaps.append,
-            readers=threading.BoundedSemaphore(4),
-        )
-        self.repair.streams = self.streams
-        self.key = new_key(self.database)
-        self.product = self.make_product()
-        self.stream = stock_stream(self.product)
-
-    def make_product(self) -> UUID:
-        return new_products(self.database, 1, threshold=0)[0]
-
-    def adjust(self, count: int = 1, product: UUID | None = None) -> list[UUID]:
-        """Apply so many adjustments; their ids."""
-        command = AdjustStock(product_id=product or self.product, quantity=1, type="increment")
-        with self.database.transaction() as connection:
-            ids = [record(connection, command, api_key_id=self.key.id).id for _ in range(count)]
-        while apply_next(line_database()):
-            pass
-        return ids
-
-    def stored(self, stream: str, after: int = 0) -> list[Any]:
-        with self.database.transaction() as connection:
-            return stored.events_after(connection, {stream: after}, 100_000)
-
-    def place(self, product: UUID | None = None) -> Place:
-        product = product or self.product
-
-        def read(connection: Any) -> Snapshot | None:
-            level = stock.level(connection, product)
-            return Snapshot(level["version"], {"stock": level["stock"]}) if level else None
-
-        return Place(stock_stream(product), stock_stream(product), read)
-
-    def operation(self, operation_id: UUID) -> Place:
-        def read(connection: Any) -> Snapshot | None:
-            found = snapshots.operation_in_stream(connection, operation_id)
-            return Snapshot(found[1] or 0, {"status": found[0].status}) if found else None
-
-        name = str(operation_id)
-        return Place(operations_stream(self.key.id), operation_room(name), read, name)
-
-    def subscribe(
-        self, sid: str, since: str | None = None, place: Place | None = None
-    ) -> Subscribed:
-        cursor = Cursor.parse(since) if since else None
-        found = self.streams.subscribe(sid, place or self.place(), cursor)
-        assert found is not None
-        return found
 
 
 @pytest.fixture
@@ -155,7 +53,7 @@ def test_hints_are_sent_in_order_and_once(shop: Shop) -> None:
     assert shop.clients.positions("a") == [1, 2, 3]
     assert not shop.gaps
     assert shop.clients.sent["a"][0]["stock"] == 1
-    assert shop.clients.sent["a"][0]["cursor"].endswith(".1")
+    assert shop.clients.sent["a"][0]["cursor"].split(".")[1] == "1"
 
 
 def test_a_gap_is_closed_from_the_database(shop: Shop) -> None:
@@ -324,7 +222,8 @@ def test_who_is_in_from_the_beginning_recovers_what_came_before(shop: Shop) -> N
         return Snapshot(stored.heads(connection, [stream])[stream], {})
 
     whole = Place(stream, stream, read)
-    cursor = shop.subscribe("b", place=whole).cursor.replace(".5", ".1")
+    mark = Cursor.parse(shop.subscribe("b", place=whole).cursor).mark
+    cursor = str(Cursor(mark, 1, event_tag(shop.stored(stream)[0][3])))
     assert shop.clients.positions("a", "operation_update") == [4, 5]
     for _ in range(2):
         assert shop.subscribe("a", since=cursor, place=whole).recovered is True
@@ -344,7 +243,7 @@ def test_subscribers_come_and_go_under_load_while_redis_drops_everybody(
     shop: Shop, redis: Redis
 ) -> None:
     hints = Hints(shop.streams.offer, shop.repair.ask_all)
-    shop.streams._on_gap = shop.repair.ask
+    shop.streams._on_gap = shop.streams._tracks._on_gap = shop.repair.ask
     shop.repair.start()
     hints.start()
     stop = threading.Event()
@@ -357,7 +256,7 @@ def test_subscribers_come_and_go_under_load_while_redis_drops_everybody(
                 return
             sid = f"{number}-{visit}"
             found = shop.subscribe(sid, since=cursor)
-            begin = int(cursor.partition(".")[2]) if cursor else found.snapshot["position"]
+            begin = Cursor.parse(cursor).position if cursor else found.snapshot["position"]
             stop.wait(random.random() / 20)
             shop.streams.forget(sid)
             shop.clients.rooms[shop.stream].discard(sid)

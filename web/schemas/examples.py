@@ -196,7 +196,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "redis": {"healthy": True, "latency": 0.3},
             "workers": {"healthy": True, "lastSeenSeconds": 0.4},
             "beat": {"healthy": True, "lastSeenSeconds": 1.1},
-            "queue": {"depth": 0, "oldestSeconds": None},
+            "queue": {"depth": 0, "oldestSeconds": None, "dead": 0},
         },
     },
 }

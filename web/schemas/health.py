@@ -46,12 +46,16 @@ class SignCheck(Out):
 
 
 class QueueDepth(Out):
-    """Operations that have no end yet."""
+    """Operations that have no end yet, or a bad one."""
 
     depth: int | None = Field(
         description="Counted up to 1,000,000; null while the database is away."
     )
     oldest_seconds: float | None = Field(description="Null if nothing waits.")
+    dead: int | None = Field(
+        description="Operations given up that nobody has tried again; null while the database is "
+        "away."
+    )
 
 
 class Checks(Out):

@@ -1,0 +1,66 @@
+"""Ticks of the clock: each is taken up once, and those in between are stood for by the next."""
+
+from sqlalchemy import Connection, text
+
+_CLAIM = text("""
+    INSERT INTO schedules AS kept (name, tick, claimed_at, runs, missed)
+    VALUES (:name, to_timestamp(:tick), clock_timestamp(), 1, 0)
+    ON CONFLICT (name) DO UPDATE SET
+        tick = excluded.tick, claimed_at = excluded.claimed_at, finished_at = NULL,
+        runs = kept.runs + (excluded.tick > kept.tick)::int,
+        missed = kept.missed + greatest(
+            0, round(extract(epoch FROM excluded.tick - kept.tick) / :period)::bigint - 1)
+    WHERE kept.tick < excluded.tick
+       OR (kept.tick = excluded.tick AND kept.finished_at IS NULL
+           AND kept.claimed_at < clock_timestamp() - make_interval(secs => :lease))
+""")
+
+
+def claim(connection: Connection, name: str, tick: float, period: float, lease: float) -> bool:
+    """Take up a tick, if nobody has.
+
+    Args:
+        connection: commits before the work begins.
+        name: of the schedule.
+        tick: seconds since 1970 at which it was due.
+        period: seconds between two ticks; those since the last one are counted as missed.
+        lease: seconds after which a tick that was taken up and not finished is free again.
+    """
+    wanted = {"name": name, "tick": tick, "period": period, "lease": lease}
+    return connection.execute(_CLAIM, wanted).rowcount == 1
+
+
+def finish(connection: Connection, name: str, tick: float) -> None:
+    """The work of a tick is done."""
+    connection.execute(
+        text(
+            "UPDATE schedules SET finished_at = clock_timestamp()"
+            " WHERE name = :name AND tick = to_timestamp(:tick)"
+        ),
+        {"name": name, "tick": tick},
+    )
+
+
+def settled(connection: Connection, lease: float) -> dict[str, float]:
+    """The last tick of each schedule, in seconds since 1970, that needs no other taking up."""
+    found = connection.execute(
+        text("""
+            SELECT name, extract(epoch FROM tick)::float FROM schedules
+            WHERE finished_at IS NOT NULL
+               OR claimed_at >= clock_timestamp() - make_interval(secs => :lease)
+        """),
+        {"lease": lease},
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def seconds_since_taken_up(connection: Connection, name: str) -> float | None:
+    """How long ago a tick of this schedule was last taken up; None if none ever was."""
+    found: float | None = connection.execute(
+        text(
+            "SELECT extract(epoch FROM clock_timestamp() - claimed_at)::float"
+            " FROM schedules WHERE name = :name"
+        ),
+        {"name": name},
+    ).scalar_one_or_none()
+    return found

@@ -1,0 +1,93 @@
+"""A backup was restored: what clients were told since it was made has never been."""
+
+import os
+from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from sqlalchemy import create_engine
+
+from db.session import Database, jobs_database, line_database, marker_database, web_database
+from db.settings import DatabaseSettings
+from tests.factories.streams import Shop
+
+
+@pytest.fixture
+def shop(database: Database) -> Shop:
+    return Shop(database)
+
+
+def _copy(source: str, target: str) -> None:
+    """Make one database a copy of another, whoever is connected."""
+    for database in (web_database(), line_database(), marker_database(), jobs_database()):
+        database.engine.dispose()
+    admin = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/postgres"))
+    engine = create_engine(
+        DatabaseSettings(database_url=admin).database_url, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)")
+        connection.exec_driver_sql(f"CREATE DATABASE {target} TEMPLATE {source}")
+    engine.dispose()
+
+
+@pytest.fixture
+def back_up(shop: Shop) -> Callable[[], Callable[[], None]]:
+    """``restore = back_up()`` makes a backup, ``restore()`` puts it in the place of the shop."""
+    name = urlsplit(os.environ["DATABASE_URL"]).path[1:]
+
+    def make() -> Callable[[], None]:
+        _copy(name, "backup")
+        return lambda: _copy("backup", name)
+
+    return make
+
+
+@pytest.mark.parametrize("since_then", [1, 2, 3])
+def test_a_cursor_from_after_the_backup_does_not_pass(
+    shop: Shop, back_up: Callable[[], Callable[[], None]], since_then: int
+) -> None:
+    shop.adjust(2)
+    early = shop.subscribe("early").cursor
+    restore = back_up()
+    shop.adjust(2)
+    late = shop.subscribe("late").cursor
+    restore()
+    shop.adjust(since_then)
+    after = Shop(shop.database, like=shop)
+    found = after.subscribe("late", since=late)
+    assert found.recovered is False
+    assert found.snapshot["position"] == 2 + since_then
+    # What both have in common is where it always was.
+    assert after.subscribe("early", since=early).recovered is True
+    assert after.clients.positions("early") == list(range(3, 3 + since_then))
+
+
+def test_a_process_that_lived_through_a_restore_closes_its_clients(
+    shop: Shop, back_up: Callable[[], Callable[[], None]]
+) -> None:
+    other = shop.make_product()
+    shop.adjust(2)
+    shop.subscribe("same", place=shop.place(other))
+    shop.subscribe("other")
+    restore = back_up()
+    shop.adjust(2)
+    shop.repair.repair()
+    restore()
+    shop.adjust(3)
+    # The server of the tests itself was not started anew.
+    shop.repair._started = (shop.repair._started or 0) - 1
+    shop.repair.repair()
+    assert shop.clients.gone == {"other"}
+    assert shop.clients.positions("other") == [3, 4]
+
+
+def test_a_restart_alone_disturbs_nobody(shop: Shop) -> None:
+    shop.subscribe("a")
+    shop.adjust(2)
+    shop.repair.repair()
+    shop.repair._started = (shop.repair._started or 0) - 1
+    shop.adjust(2)
+    shop.repair.repair()
+    assert shop.clients.positions("a") == [1, 2, 3, 4]
+    assert not shop.clients.gone
