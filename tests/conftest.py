@@ -52,21 +52,11 @@ def redis_url() -> str:
 @pytest.fixture
 def database() -> Any:
     """The database, emptied before the test."""
-    from db.base import metadata
     from db.session import web_database
+    from tests.factories.shop import empty
 
     found = web_database()
-    kept = {"installation", "line_marker"}
-    tables = ", ".join(t.name for t in metadata.sorted_tables if t.name not in kept)
-    with found.transaction() as connection:
-        # The ledger refuses to be emptied; a replica does not ask its triggers.
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-        connection.exec_driver_sql("INSERT INTO streams (name, head) VALUES ('system', 0)")
-        connection.exec_driver_sql("UPDATE line_marker SET token = NULL")
-    from web.auth import keyring
-
-    keyring.forget()
+    empty(found)
     return found
 
 

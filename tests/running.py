@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,16 @@ from workers.programs import PROGRAMS
 
 
 @contextmanager
-def run_service(name: str, redis_number: int, folder: Path) -> Iterator[Service]:
+def run_service(
+    name: str, redis_number: int, folder: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Service]:
     """Web, worker and beat on a database of their own, with limits that no test meets.
 
     Args:
         name: of the new database.
         redis_number: of a Redis database that nobody else uses.
         folder: for the log.
+        settings: more of them.
     """
     with create_engine(
         database_settings().database_url, isolation_level="AUTOCOMMIT"
@@ -44,6 +47,7 @@ def run_service(name: str, redis_number: int, folder: Path) -> Iterator[Service]
         "PORT": str(port),
         "RATE_LIMIT_API": "1000000/minute",
         "RATE_LIMIT_WS": "1000000/minute",
+        **(settings or {}),
     }
     upgrade(env["DATABASE_URL"])
     log = folder / "log"

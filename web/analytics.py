@@ -61,8 +61,7 @@ def read_sales(query: SalesQuery) -> Response:
             raise Invalid(("?timezone", "is not known to the database")) from None
         body = _sales(connection, query, timezone)
     # What was not asked for is not there; what is null on purpose is.
-    shown = body.model_dump_json(by_alias=True, exclude_unset=True)
-    return Response(shown, content_type="application/json")
+    return Response(answer(body, exclude_unset=True), content_type="application/json")
 
 
 def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut:

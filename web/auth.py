@@ -15,6 +15,7 @@ from db.models.api_key import ApiKey, hash_secret
 from db.queries import api_keys
 from db.session import Database, web_database
 from web.errors import Problem
+from web.settings import web_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,6 +53,8 @@ class Keyring:
 
 
 keyring = Keyring()
+# The first admin key, once this process has seen to it that the database has it.
+_registered: set[bytes] = set()
 
 
 def authenticate(secret: str | None, database: Database | None = None) -> ApiKey:
@@ -68,7 +71,12 @@ def authenticate(secret: str | None, database: Database | None = None) -> ApiKey
     if not secret or len(secret) > _MAX_SECRET:
         raise Unauthorized
     wanted = hash_secret(secret)
-    key = keyring.find(database or web_database(), wanted)
+    database = database or web_database()
+    key = keyring.find(database, wanted)
+    if key is None and _is_awaited(wanted):
+        # The database has come back before the operator's key got its turn.
+        register_first_key(database, secret)
+        key = keyring.find(database, wanted)
     # The index has found it by its hash already; this comparison takes the same time for all.
     if key is None or not hmac.compare_digest(key.secret_hash, wanted):
         raise Unauthorized
@@ -195,3 +203,15 @@ def register_first_key(database: Database, secret: str) -> None:
     """Have the key that the operator gave; nothing happens if it is there."""
     with database.transaction() as connection:
         create_key(connection, name="first admin key", scopes=["admin"], secret=secret)
+    _registered.add(hash_secret(secret))
+
+
+def _is_awaited(secret_hash: bytes) -> bool:
+    """Whether this is the operator's key, which this process has not registered yet.
+
+    Only until then: a secret that is unknown later on has been replaced.
+    """
+    given = web_settings().pms_api_key
+    if given is None or secret_hash in _registered:
+        return False
+    return hmac.compare_digest(hash_secret(given), secret_hash)

@@ -1,50 +1,99 @@
 """The command line: everything an operator does with the shop's back office."""
 
-import os
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from db.migrate import downgrade, head_revision, upgrade
-from web.cli_checks import check_port, migrate
-from web.cli_demo import demo
-from web.cli_doctor import doctor
 from web.cli_errors import FAILED, USAGE, CommandError
-from web.cli_keys import keys
-from web.cli_output import json_option, print_json, wants_json
-from web.cli_settings import WrongSettingsError, read_settings
-from web.cli_status import status
-from web.cli_stock import adjust, stock
-from web.cli_up import up
-from web.cli_watch import watch
-from workers.embedded import StartupError
+
+# Each command's module is imported by its own run: to import them all takes longer than most of
+# them do. What is needed first comes first; what is said of each is its own first sentence.
+_COMMANDS = {
+    "up": ("web.cli_up:up", "Start everything on this machine and keep it running."),
+    "demo": (
+        "web.cli_demo:demo",
+        "Play a month of a believable shop, then check it to the last unit.",
+    ),
+    "stock": ("web.cli_stock:stock", "Show what there is of a product."),
+    "adjust": (
+        "web.cli_stock:adjust",
+        "Add units to a product's stock, or take them out, and wait for the end.",
+    ),
+    "watch": ("web.cli_watch:watch", "Show what happens as it happens, until Ctrl-C."),
+    "status": (
+        "web.cli_status:status",
+        "Show what runs, the line of operations, and what went wrong last.",
+    ),
+    "doctor": (
+        "web.cli_doctor:doctor",
+        "Check this installation: each finding comes with what to do about it.",
+    ),
+    "keys": ("web.cli_keys:keys", "Make, list, rotate and revoke API keys."),
+    "migrate": ("web.cli_processes:migrate", "Bring the database in DATABASE_URL up to date."),
+    "web": ("web.cli_processes:web", "Run one web process; it needs DATABASE_URL and REDIS_URL."),
+}
 
 
 class _Commands(click.Group):
     """Commands whose failures are lines for the operator: never a traceback, never a secret."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, out of its module."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what it could not do becomes a line and an exit code."""
-        problem: dict[str, Any] = {}
         try:
             return super().invoke(ctx)
-        except WrongSettingsError as error:
-            lines, code = error.lines, USAGE
-        except StartupError as error:
-            lines, code = [str(error)], FAILED
-        except CommandError as error:
-            lines, code, problem = [str(error)], error.code, error.problem
+        except click.UsageError as error:
+            # Click says the rest, for people.
+            _tell_json(ctx, {"title": "Wrong usage", "detail": error.format_message()}, USAGE)
+            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            lines, code, problem = _failure(error)
         for line in lines:
             click.echo(f"pms: {line}", err=True)
-        if wants_json(ctx):
-            told = {"title": "Could not be done", "detail": " ".join(lines)}
-            print_json({**told, **problem, "exitCode": code})
+        _tell_json(ctx, {"title": "Could not be done", "detail": " ".join(lines), **problem}, code)
         sys.exit(code)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they were added: what comes first is needed first."""
-        return list(self.commands)
+
+def _failure(error: Exception) -> tuple[list[str], int, dict[str, Any]]:
+    """What an operator is told: lines, exit code, the service's own words; a bug is raised on."""
+    from db.environment import WrongSettingsError
+    from workers.data_dir import StartupError
+
+    if isinstance(error, WrongSettingsError):
+        return error.lines, USAGE, {}
+    if isinstance(error, CommandError):
+        return [str(error)], error.code, error.problem
+    if isinstance(error, StartupError):
+        return [str(error)], FAILED, {}
+    raise error
+
+
+def _tell_json(ctx: click.Context, told: dict[str, Any], code: int) -> None:
+    """Say a failure once more, to a program that asked with `--json`."""
+    from web.cli_output import print_json, wants_json
+
+    if wants_json(ctx):
+        print_json({**told, "exitCode": code})
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,52 +134,3 @@ def main() -> None:
       5  the API key is refused, or may not do this
       6  accepted, but not ended in the time given
     """
-
-
-@main.command("migrate")
-@click.option("--down", metavar="REVISION", help="Go back to this revision; base empties it.")
-@json_option
-def migrate_command(down: str | None, as_json: bool) -> None:
-    """Bring the database in DATABASE_URL up to date.
-
-    Several at once do no harm: they wait for each other. `pms up` does this by itself.
-
-    \b
-    Examples:
-      pms migrate
-      pms migrate --down base
-    """
-    url = read_settings(required=("database_url",)).database_url
-    assert url is not None
-    if down is None:
-        migrate(upgrade, url, "head")
-    else:
-        migrate(downgrade, url, down)
-    if as_json:
-        print_json({"revision": head_revision() if down is None else down})
-        return
-    click.echo("The database is up to date." if down is None else f"The database is at {down}.")
-
-
-@main.command()
-def web() -> None:
-    """Run one web process; it needs DATABASE_URL and REDIS_URL.
-
-    Listens on HOST and PORT, and ends in peace on SIGTERM.
-
-    \b
-    Example:
-      HOST=0.0.0.0 PORT=8080 pms web
-    """
-    settings = read_settings(required=("database_url", "redis_url"))
-    check_port(settings.web.host, settings.web.port)
-    # A process of its own kind, in our place: its server must be the first thing that it
-    # imports, since it replaces parts of the standard library.
-    os.execv(sys.executable, [sys.executable, "-m", "web.server"])  # noqa: S606
-
-
-for command in (up, demo, stock, adjust, watch, status, doctor, keys):
-    main.add_command(command)
-# Its place in the list is behind what one needs every day.
-for last in (migrate_command, web):
-    main.add_command(main.commands.pop(str(last.name)))

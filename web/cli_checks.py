@@ -1,18 +1,16 @@
-"""The command line's look at the machine: the port, the database, Redis, in one line each."""
+"""The command line's look at the machine: the port, the database, Redis, in one line each.
+
+What takes long to import is imported by the look that needs it.
+"""
 
 import http.client
 import socket
-from collections.abc import Callable
 
 import psycopg2
-import redis
-from alembic.util import CommandError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from sqlalchemy.exc import DBAPIError
 
-from web.cli_settings import WrongSettingsError, without_password
-from workers.embedded import StartupError
+from db.environment import WrongSettingsError, without_password
+from web.cli_settings import reachable
+from workers.data_dir import StartupError
 
 _OLDEST_POSTGRESQL = 14
 _PATIENCE = 5  # seconds
@@ -63,13 +61,15 @@ def check_database(url: str) -> None:
     try:
         connection = psycopg2.connect(url, connect_timeout=_PATIENCE)
     except psycopg2.Error as error:
-        raise StartupError(f"DATABASE_URL={shown}: {_first_line(error)}") from None
+        raise StartupError(
+            f"DATABASE_URL={shown}: {_first_line(error)}; start it, or correct DATABASE_URL"
+        ) from None
     version = connection.server_version // 10_000
     connection.close()
     if version < _OLDEST_POSTGRESQL:
         raise StartupError(
             f"DATABASE_URL={shown}: it is PostgreSQL {version}, but {_OLDEST_POSTGRESQL} or "
-            "newer is needed"
+            "newer is needed; upgrade it, or name another in DATABASE_URL"
         )
 
 
@@ -79,6 +79,10 @@ def check_redis(url: str) -> None:
     Raises:
         StartupError: it does not.
     """
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     try:
         client = redis.Redis.from_url(
             url,
@@ -90,23 +94,29 @@ def check_redis(url: str) -> None:
         client.close()
     except (redis.RedisError, OSError, ValueError) as error:
         raise StartupError(
-            f"REDIS_URL={without_password(url)}: {_first_line(error)}; see also REDIS_TOKEN"
+            f"REDIS_URL={without_password(url)}: {_first_line(error)}; start it, or correct "
+            "REDIS_URL or REDIS_TOKEN"
         ) from None
 
 
-def migrate(step: Callable[[str, str], None], url: str, revision: str) -> None:
-    """Take one migration step.
+def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
+    """Bring the database to a revision.
 
     Args:
-        step: `db.migrate.upgrade` or `db.migrate.downgrade`.
         url: the database.
         revision: where to.
+        down: whether that is back.
 
     Raises:
         StartupError: it failed; the database is as it was before.
     """
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
+
+    from db.migrate import downgrade, upgrade
+
     try:
-        step(url, revision)
+        (downgrade if down else upgrade)(url, revision)
     except CommandError as error:
         raise StartupError(
             f"the database cannot be brought to revision {revision}: {_first_line(error)}"
@@ -114,7 +124,7 @@ def migrate(step: Callable[[str, str], None], url: str, revision: str) -> None:
     except DBAPIError as error:
         raise StartupError(
             f"DATABASE_URL={without_password(url)}: the migration failed and changed nothing: "
-            f"{_first_line(error.orig or error)}"
+            f"{_first_line(error.orig or error)}; `pms doctor` says more"
         ) from None
 
 
@@ -128,11 +138,6 @@ def answers(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def reachable(host: str) -> str:
-    """An address under which this machine reaches what listens on ``host``."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
 
 
 def _first_line(error: BaseException) -> str:

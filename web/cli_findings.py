@@ -17,15 +17,15 @@ from redis.retry import Retry
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.environment import WrongSettingsError, without_password
 from db.migrate import current_revision, head_revision
 from db.session import Database, make_engine
 from db.settings import DatabaseSettings
 from web.cli_checks import check_database, check_port, check_redis
 from web.cli_client import Api
 from web.cli_errors import AwayError, CommandError
-from web.cli_settings import WrongSettingsError, without_password
 from web.cli_target import Target
-from workers.embedded import StartupError
+from workers.data_dir import StartupError
 
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_REDIS = 6
@@ -103,7 +103,7 @@ def database(url: str) -> Iterator[Finding]:
     try:
         check_database(url)
     except StartupError as error:
-        yield Finding("PostgreSQL", "wrong", str(error), "start it, or correct DATABASE_URL")
+        yield _away("PostgreSQL", error)
         return
     engine = make_engine(
         # The way to name the driver is the settings' business.
@@ -120,6 +120,12 @@ def database(url: str) -> Iterator[Finding]:
         yield Finding("PostgreSQL", "wrong", reason, "see the server's own log")
     finally:
         engine.dispose()
+
+
+def _away(about: str, error: StartupError) -> Finding:
+    """What a check says has its remedy at the end."""
+    found, _, remedy = str(error).rpartition("; ")
+    return Finding(about, "wrong", found, remedy)
 
 
 def _inside(database: Database, shown: str) -> Iterator[Finding]:
@@ -164,6 +170,10 @@ def redis_server(url: str) -> Iterator[Finding]:
     """Whether Redis answers, is new enough, and forgets nothing by itself."""
     try:
         check_redis(url)
+    except StartupError as error:
+        yield _away("Redis", error)
+        return
+    try:
         with redis.Redis.from_url(
             url,
             socket_timeout=_PATIENCE,
@@ -171,7 +181,7 @@ def redis_server(url: str) -> Iterator[Finding]:
             retry=Retry(NoBackoff(), 0),
         ) as client:
             about: dict[str, Any] = client.info()
-    except (StartupError, redis.RedisError, OSError) as error:
+    except (redis.RedisError, OSError) as error:
         yield Finding("Redis", "wrong", str(error), "start it, or correct REDIS_URL")
         return
     version = str(about.get("redis_version", "0"))

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from web.cli_checks import reachable
 from web.cli_errors import USAGE, CommandError
 from web.cli_output import json_option
 from web.cli_settings import Settings, read_settings
+from workers.data_dir import StartupError
+from workers.embedded_server import EmbeddedServer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,8 +93,26 @@ def _own_address(settings: Settings) -> str:
         noted = settings.data_dir.expanduser().absolute() / "address"
         with suppress(OSError, UnicodeDecodeError, CommandError):
             return _checked(noted.read_text().strip())
-    host = reachable(settings.web.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.web.port}"
+    return settings.address
+
+
+def running_url(server: EmbeddedServer) -> str:
+    """Where a server that `pms up` keeps running in this data folder is found.
+
+    Raises:
+        StartupError: there is none.
+    """
+    try:
+        server.port = int((server.folder / "port").read_text())
+        server.password = (server.folder / "password").read_text().strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its port is unknown"
+        raise StartupError(
+            f"{server.setting} is not set, and no {server.name} is to be found in "
+            f"{server.folder.parent} ({reason}): start `pms up`, or set {server.setting} or "
+            "PMS_DATA_DIR"
+        ) from None
+    return server.url
 
 
 def read_key(path: Path) -> str:

@@ -1,17 +1,19 @@
 """The command line's `pms watch`: live events as they happen, one line each."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
 
 from web.cli_client import Api
 from web.cli_errors import USAGE, CommandError
-from web.cli_feed import Feed, Told, Topic
 from web.cli_output import clock, print_json, printable, screen
 from web.cli_stock import find_product
 from web.cli_target import Target, at_service
+
+if TYPE_CHECKING:
+    from web.cli_feed import Told, Topic
 
 _COLOURS = {
     "succeeded": "green",
@@ -70,6 +72,8 @@ def watch(
       pms watch system --json | jq -r .data.message
       pms watch order 0198c0de-0000-7000-8000-000000000000 --count 1
     """
+    from web.cli_feed import Feed
+
     topics, names = _topics(what, ids, target)
     feed = Feed(target, topics)
     show = _show_json if as_json else _Lines(names)
@@ -90,8 +94,10 @@ def watch(
 
 def _topics(
     what: str | None, ids: tuple[str, ...], target: Target
-) -> tuple[list[Topic], dict[str, str]]:
+) -> "tuple[list[Topic], dict[str, str]]":
     """What to subscribe to, and what the things are called."""
+    from web.cli_feed import Topic
+
     if what in ("product", "order") and not ids:
         raise CommandError(f"say which: pms watch {what} ID", USAGE)
     if what not in ("product", "order") and ids:
@@ -107,7 +113,7 @@ def _topics(
     return topics, {one["id"]: one["name"] for one in found}
 
 
-def _show_json(told: Told) -> None:
+def _show_json(told: "Told") -> None:
     topic = {"topic": told.topic.name} if told.topic else {}
     print_json({"time": told.at, "event": told.event, **topic, "data": told.data})
 
@@ -123,7 +129,7 @@ class _Lines:
         self._names = names
         self._screen = screen()
 
-    def __call__(self, told: Told) -> None:
+    def __call__(self, told: "Told") -> None:
         """Show one thing."""
         if told.late:
             return
@@ -141,7 +147,7 @@ class _Lines:
         self._screen.print(Text("  ").join(parts))
 
 
-def _snapshot(told: Told) -> Text:
+def _snapshot(told: "Told") -> Text:
     assert told.topic is not None
     missed = told.topic.answer.get("recovered") is False
     begin = "some events were missed; now " if missed else "now "

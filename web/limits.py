@@ -32,7 +32,10 @@ _NAMES = {
 
 
 def init_limits(app: Flask) -> None:
-    """Count every request of the API, in Redis, or in memory while Redis is away."""
+    """Count every request of the API, in Redis, or in memory while Redis is away.
+
+    Other requests are not counted; their answers say that nothing of the limit is used.
+    """
     # Its import registers the scheme under which the limiter finds it.
     (scheme,) = limit_storage.FallbackStorage.STORAGE_SCHEME
 
@@ -44,7 +47,9 @@ def init_limits(app: Flask) -> None:
         The limiter names the moment of the reset; the draft wants the seconds until then.
         """
         headers = response.headers
-        if "RateLimit-Reset" in headers:
+        if "RateLimit-Reset" not in headers:
+            headers.update(_unused())
+        else:
             window = parse_rate(_rate()).get_expiry()
             reset = min(window, max(0, round(float(headers["RateLimit-Reset"]) - time.time())))
             headers["RateLimit-Reset"] = str(reset)
@@ -67,6 +72,11 @@ def init_limits(app: Flask) -> None:
     )
     limiter.request_filter(lambda: not request.path.startswith("/api/"))
     limiter.init_app(app)
+
+
+def _unused() -> dict[str, str]:
+    limit = str(parse_rate(web_settings().rate_limit_api).amount)
+    return {"RateLimit-Limit": limit, "RateLimit-Remaining": limit, "RateLimit-Reset": "0"}
 
 
 @lru_cache

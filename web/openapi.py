@@ -8,11 +8,11 @@ from flask import Flask
 
 from web.auth import needs
 from web.schemas.answers import (
+    ALWAYS,
     BEYOND,
     HEADERS,
     PARAMETERS,
     PROBLEM_SCHEMA,
-    RATE_HEADERS,
     REFUSALS,
     RESPONSES,
     header_refs,
@@ -185,7 +185,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, scope: str | No
     responses = operation["responses"]
     for response in responses.values():
         if "$ref" not in response:
-            response["headers"] = {**header_refs("X-Request-ID"), **response.get("headers", {})}
+            response["headers"] = {**header_refs(*ALWAYS), **response.get("headers", {})}
     _add_parameters(operation, path, method)
     if _queues_one(operation):
         _add_waiting(operation)
@@ -194,9 +194,6 @@ def _complete(operation: dict[str, Any], path: str, method: str, scope: str | No
         operation["security"] = [{"ApiKey": []}]
         text = operation.get("description", "")
         operation["description"] = f"{text}\n\nNeeds the scope `{scope}`.".strip()
-        for status, response in responses.items():
-            if int(status) < 400:
-                response["headers"].update(header_refs(*RATE_HEADERS))
     for status, links in LINKS.get(operation["operationId"], {}).items():
         responses[status]["links"] = links
     operation["responses"] = dict(sorted(responses.items()))
@@ -214,7 +211,7 @@ def _add_problems(operation: dict[str, Any], path: str, method: str, limited: bo
             codes = ("operation-dead", "internal-error")
         # What a route says about these itself is completed; the rest it may say better.
         if status in (409, 412) or str(status) not in responses:
-            responses[str(status)] = problem_response(status, *codes, limited=limited)
+            responses[str(status)] = problem_response(status, *codes)
 
 
 def _problems(operation: dict[str, Any], path: str, limited: bool) -> list[int]:

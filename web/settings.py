@@ -1,23 +1,37 @@
 """What the web package reads from the environment."""
 
+import re
 from functools import lru_cache
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from limits import parse_many
 from pydantic import AfterValidator, Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode
+
+from db.environment import FROM_ENVIRONMENT, read_or_exit, without_password
+
+_RATE = re.compile(r"[0-9]+/(second|minute|hour|day)")
+_RATE_IN_RANGE = re.compile(r"[1-9][0-9]{0,8}/.*")
 
 
-def _rate(text: str) -> str:
-    """A rate that the ``limits`` library reads, such as ``100/minute``."""
-    try:
-        (rate,) = parse_many(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not one rate such as 100/minute") from None
-    if rate.amount < 1:
-        raise ValueError(f"{text!r} lets nobody in; the least is 1/minute")
-    return text
+def check_rate(rate: str) -> str:
+    """One rate that the limiter can count; of several in one text it would see the first.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _RATE.fullmatch(rate):
+        raise ValueError("must be a rate such as 100/minute")
+    if not _RATE_IN_RANGE.fullmatch(rate):
+        raise ValueError("is out of range")
+    return rate
+
+
+def _host(name: str) -> str:
+    """What may name an address of this machine; whether it does, listening tells."""
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]{1,255}", name):
+        raise ValueError("must be an address such as 127.0.0.1 or ::1, or a name")
+    return name
 
 
 def _currency(text: str) -> str:
@@ -27,32 +41,52 @@ def _currency(text: str) -> str:
     return text
 
 
-Rate = Annotated[str, AfterValidator(_rate)]
+def _key(secret: str) -> str:
+    """What a header can carry."""
+    if not re.fullmatch("[!-~]+", secret):
+        raise ValueError("must be visible ASCII characters without blanks")
+    return secret
+
+
+Rate = Annotated[str, AfterValidator(check_rate)]
+
+
+def _is_origin(text: str) -> bool:
+    """Whether a browser would send this as ``Origin``."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    alone = "@" not in parts.netloc and text.isprintable() and " " not in text
+    return bool(known and alone and f"{parts.scheme}://{parts.netloc}" == text)
 
 
 class WebSettings(BaseSettings):
     """Settings of the door: where it listens and how much it lets in."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True)
+    model_config = FROM_ENVIRONMENT
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
-    pms_api_key: str | None = Field(default=None, min_length=16, max_length=200, repr=False)
+    pms_api_key: Annotated[str, AfterValidator(_key)] | None = Field(
+        default=None, min_length=16, max_length=200, repr=False
+    )
     shop_currency: Annotated[str, AfterValidator(_currency)] = "USD"
     rate_limit_api: Rate = "100/minute"
     rate_limit_ws: Rate = "1000/minute"
-    ws_connections_per_client: int = Field(default=50, ge=1)
+    ws_connections_per_client: int = Field(default=50, ge=1, le=1_000_000)
     cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
 
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, origins: list[str]) -> list[str]:
         for origin in origins:
-            parts = urlsplit(origin)
-            known = parts.scheme in ("http", "https") and parts.hostname
-            if not known or f"{parts.scheme}://{parts.netloc}" != origin:
-                raise ValueError(f"{origin!r} is no origin such as https://shop.example")
+            if not _is_origin(origin):
+                raise ValueError(
+                    f"{without_password(origin)!r} is no origin such as https://shop.example"
+                )
         return origins
 
     @field_validator("cors_origins", mode="before")
@@ -68,4 +102,4 @@ class WebSettings(BaseSettings):
 @lru_cache
 def web_settings() -> WebSettings:
     """The settings of this process, read once."""
-    return WebSettings()
+    return read_or_exit(WebSettings)

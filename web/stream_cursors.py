@@ -9,7 +9,7 @@ from zlib import crc32
 
 import orjson
 
-_FORM = re.compile(r"([0-9a-f]{12})\.(0|[1-9][0-9]{0,17})\.([0-9a-f]{8})?")
+_FORM = re.compile(r"([0-9a-f]{12})\.(0|[1-9][0-9]{0,17})(?:\.([0-9a-f]{8})?)?")
 
 
 @dataclass(frozen=True, slots=True)

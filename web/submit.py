@@ -23,6 +23,7 @@ from web.schemas.operations import OperationOut
 from web.services import services
 from web.waiters import Waiter
 from workers.commands import COMMANDS, Command, CreateOrder
+from workers.crash import may_crash
 from workers.dispatch import record
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
@@ -41,6 +42,8 @@ def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = 
         ``202``, or with ``Prefer: wait`` the operation's end.
     """
     claim = Claim()
+    seconds = _seconds_to_wait()
+    waiter = None
     with ExitStack() as stack:
         with services().database.transaction() as connection:
             found = claim.take(connection)
@@ -55,11 +58,14 @@ def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = 
                         key=claim.key,
                         operation_id=operation.id,
                     )
-            # Before the commit, so that the end of a new operation cannot be missed.
-            waiter = stack.enter_context(services().waiters.register(operation.id))
+            if seconds is not None:
+                # Before the commit, so that the end of a new operation cannot be missed.
+                waiter = stack.enter_context(services().waiters.register(operation.id))
+            may_crash("recorded")
+        may_crash("accepted")
         if found is None:
             services().waker.ask(COMMANDS[operation.kind].queue)
-        response = _respond(operation, waiter)
+        response = _respond(operation, waiter, seconds or 0)
     if found is not None:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -87,9 +93,8 @@ def _remembered(connection: Connection, found: idempotency.Remembered) -> Operat
     return operation
 
 
-def _respond(operation: Operation, waiter: Waiter) -> Response:
-    seconds = _seconds_to_wait()
-    if seconds is None:
+def _respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Response:
+    if waiter is None:
         return accepted(operation)
     if not operation.ended and waiter.wait(seconds):
         operation = _ended(operation, waiter)

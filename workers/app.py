@@ -1,6 +1,8 @@
 """The Celery application: how messages travel, and nothing about what they mean."""
 
+import resource
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -27,6 +29,10 @@ _TRANSPORT = {
     "socket_keepalive": True,
     "retry_on_timeout": False,
 }
+
+# A good pool child has a tenth of this. One whose task takes ever more meets a MemoryError, which
+# is a bug like any other, before the machine has to choose whom it kills.
+_CHILD_DATA_BYTES = 2 * 1024**3
 
 # It warns of pickles under root; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -83,3 +89,11 @@ def _leave_parents_connections(**_: Any) -> None:
     """A pool that is inherited over a fork hangs."""
     for database in (line_database(), marker_database(), jobs_database()):
         database.forget_inherited_connections()
+
+
+@worker_process_init.connect
+def _limit_memory(**_: Any) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    # Not every system can limit it, and a limit that is lower already stays.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (_CHILD_DATA_BYTES, hard))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from traceback import clear_frames
 from typing import Any
 from uuid import UUID
 
@@ -54,6 +55,8 @@ class Batch:
                 command = decode(operation.kind, operation.payload)
                 self._apply(operation, command)
             except Exception as bug:
+                # If it ate all the memory there is, that is held by its frames.
+                clear_frames(bug.__traceback__)
                 log.exception(
                     "operation_raised",
                     operation_id=str(operation.id),

@@ -47,6 +47,10 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
     if not ids:
         return 0
     may_crash("taken")
+    return _apply_taken(database, token, ids)
+
+
+def _apply_taken(database: Database, token: UUID, ids: Sequence[UUID]) -> int:
     began = time.monotonic()
     try:
         batch = _apply(database, token, ids)

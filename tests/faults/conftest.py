@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from db.session import jobs_database, line_database, marker_database, web_database
 from tests.faults.figures import Figures
 from tests.faults.load import Load
 from tests.functional.service import Service, is_healthy, wait_until
 
 _FIGURES = Figures()
+
+
+@pytest.fixture(autouse=True)
+def _new_connections() -> Iterator[None]:
+    """A server that was killed has left dead connections to the tests that come after."""
+    yield
+    for database in (web_database(), line_database(), marker_database(), jobs_database()):
+        database.engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +48,8 @@ def load(
     """Start clients that post; they are stopped at the latest with the test."""
     running: list[Load] = []
 
-    def start(clients: int = 3) -> Load:
-        running.append(Load(service, admin_key, new_product()).start(clients))
+    def start(clients: int = 3, urls: tuple[str, ...] = ()) -> Load:
+        running.append(Load(service, admin_key, new_product(), urls=urls).start(clients))
         wait_until(lambda: len(running[-1].accepted) > 20)
         return running[-1]
 

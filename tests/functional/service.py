@@ -37,19 +37,31 @@ def wait_until(predicate: Callable[[], Any], timeout: float = 15.0) -> Any:
 
 @dataclass
 class Service:
-    """The processes of a running service and where it is."""
+    """The processes of a running service and where it is.
+
+    Attributes:
+        further: the settings of processes beside the first of their program, by their names:
+            ``further["web 2"] = {"PORT": "8001"}``.
+        instead: Celery applications that a program runs in the place of the product's:
+            ``instead["worker"] = "tests.faults.poisoned_worker"``.
+    """
 
     url: str
     env: dict[str, str]
     log: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    further: dict[str, dict[str, str]] = field(default_factory=dict)
+    instead: dict[str, str] = field(default_factory=dict)
 
     def start(self, name: str) -> None:
         """Start one of its programs."""
-        program = next(one for one in PROGRAMS if one.name == name)
+        program = next(one for one in PROGRAMS if one.name == name.partition(" ")[0])
+        env = {**self.env, **self.further.get(name, {})}
+        application = self.instead.get(name, "workers.app")
+        command = [application if part == "workers.app" else part for part in program.command]
         with self.log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                program.command, env=self.env, cwd=ROOT, stdout=log, stderr=log
+                command, env=env, cwd=ROOT, stdout=log, stderr=log
             )
 
     def stop(self, name: str) -> None:

@@ -41,6 +41,19 @@ settings.register_profile(
 )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What all of it came to."""
+    figures = [
+        f"{name}: {value}"
+        for report in terminalreporter.getreports("passed")
+        if "/fuzz/" in report.nodeid
+        for name, value in report.user_properties
+    ]
+    if figures:
+        terminalreporter.section(f"fuzz, seed {EFFORT.seed}")
+        terminalreporter.write_line("\n".join(figures))
+
+
 @pytest.fixture(scope="session")
 def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of its own: what is thrown at it must not be in anybody's way."""

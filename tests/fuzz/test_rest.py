@@ -1,12 +1,20 @@
 """Everything that the OpenAPI document allows or forbids, sent to a running service."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.functional.service import ADMIN_KEY, ROOT, Api, Service, is_healthy
 from tests.fuzz.conftest import EFFORT
 
+# What is told at the end: where it stands in schemathesis' report.
+FIGURES = {
+    "operations": r"Tested: +(\d+)",
+    "links": r"API Links: +(.+)",
+    "requests": r"Test cases:\s+(.+)",
+}
 # Nothing that a client sends may make the service say that something went wrong in it.
 FAULTS = ("request_failed", "message_failed", "connect_failed", "Traceback")
 
@@ -18,7 +26,12 @@ def first_fault(service: Service) -> str:
     return log[max(min(found) - 500, 0) :][:3_000] if found else ""
 
 
-def test_schemathesis_finds_nothing(service: Service, api: Api, tmp_path: Path) -> None:
+def test_schemathesis_finds_nothing(
+    service: Service,
+    api: Api,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     (key_id,) = (
         key["id"]
         for key in api.get("/api/keys").json()["items"]
@@ -53,6 +66,8 @@ def test_schemathesis_finds_nothing(service: Service, api: Api, tmp_path: Path) 
             check=False,
         )
     assert ended.returncode == 0, report.read_text()[-20_000:]
-    print(report.read_text()[-1_500:])  # noqa: T201 - figures for who asked with -s
+    for name, pattern in FIGURES.items():
+        found = re.search(pattern, report.read_text())
+        record_property(name, found[1] if found else "not told")
     assert is_healthy(service)
     assert not first_fault(service)

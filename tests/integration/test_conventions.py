@@ -345,6 +345,84 @@ def test_those_without_a_key_are_counted_by_their_address(client_with: Callable[
     assert answers[-1] == 429
 
 
+@pytest.mark.parametrize(
+    "path", ["/health", "/docs", "/docs/files/docs.css", "/openapi.json", "/nothing"]
+)
+def test_what_is_not_counted_says_that_nothing_is_used(
+    client_with: Callable[..., Any], make_key: Callable[..., str], path: str
+) -> None:
+    limited = client_with(make_key(["read"], rate="3/minute"))
+    for _ in range(5):
+        headers = limited.get(path).headers
+        assert [
+            headers.getlist(f"RateLimit-{name}") for name in ("Limit", "Remaining", "Reset")
+        ] == [
+            ["100"],
+            ["100"],
+            ["0"],
+        ]
+        assert "Retry-After" not in headers
+
+
+def test_money_is_told_to_the_cent(
+    client: Any, product: Callable[..., str], apply_line: Callable[[], None]
+) -> None:
+    dear = product(stock=1_000_000_000, price=999_999_999_999.99)
+    product(stock=1, price=0.01)
+    apply_line()
+    for hit in ("miss", "hit"):
+        found = client.get(f"/api/products/{dear}")
+        assert '"price":999999999999.99,' in found.text
+        assert found.headers["X-Cache"] in (hit, "miss")
+    assert '"price":999999999999.99,' in client.get("/api/products").text
+    metrics = client.get("/api/analytics/inventory/metrics").text
+    assert '"stockValue":999999999999990000000.01,' in metrics
+    for _ in range(2):
+        item = {"productId": dear, "quantity": 1}
+        order = {"items": [item], "customerId": "c", "shippingAddress": "a"}
+        assert client.post("/api/pms/orders", json=order).status_code == 202
+    apply_line()
+    assert '"total":999999999999.99,' in client.get("/api/pms/orders").text
+    sales = client.get("/api/analytics/sales?compareTo=previous").text
+    assert '"revenue":1999999999999.98,' in sales
+    assert '"difference":1999999999999.98,' in sales
+
+
+def test_a_price_is_read_to_the_cent(client: Any) -> None:
+    def create(price: str, key: str = "") -> Any:
+        sent = json.dumps({**BODIES["POST", "/api/pms/products"], "price": "@"})
+        return client.post(
+            "/api/pms/products",
+            data=sent.replace('"@"', price),
+            content_type="application/json",
+            headers={"Idempotency-Key": key} if key else {},
+        )
+
+    for _ in range(2):
+        assert '"price":123456789012.34,' in create("123456789012.34", "once").text
+    assert '"price":123456789012.30,' in create("123456789012.3000000000000000").text
+    for more in ("123456789012.340000000000000001", "0.010000000000000000000000000000001"):
+        check_problem(create(more), 422)
+
+
+def test_only_who_asks_for_it_waits(
+    client: Any, app: Any, product: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiters = app.extensions["pms"].waiters
+    registered: list[Any] = []
+    register = waiters.register
+    monkeypatch.setattr(
+        waiters, "register", lambda operation_id: registered.append(1) or register(operation_id)
+    )
+    body = {"productId": product(), "quantity": 1, "type": "increment"}
+    assert client.post("/api/inventory/adjust", json=body).status_code == 202
+    assert not registered
+    headers = {"Prefer": "wait=0"}
+    found = client.post("/api/inventory/adjust", json=body, headers=headers)
+    assert (found.status_code, found.headers["Preference-Applied"]) == (202, "wait=0")
+    assert registered
+
+
 def test_the_documents_need_no_key(client_with: Callable[..., Any]) -> None:
     response = client_with(None).get("/openapi.json")
     assert response.status_code == 200

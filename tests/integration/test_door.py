@@ -9,11 +9,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import requests
 import websocket
 
+from tests.factories.wire import Wire
 from tests.functional.service import ADMIN_KEY, Service, free_port, wait_until
 from web.server_protocol import BODY_SECONDS, HEADER_SECONDS
 
@@ -24,6 +27,68 @@ BODY = json.dumps(
 ).encode()
 KEY = f"X-API-Key: {ADMIN_KEY}\r\n"
 POST = "POST /api/pms/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + KEY
+
+
+@pytest.fixture
+def before_the_database(tmp_path: Path) -> Iterator[tuple[Service, Wire]]:
+    """A web process that started while its database was away, and the wire between them."""
+    wire = Wire(os.environ["DATABASE_URL"])
+    wire.cut()
+    env = {
+        **os.environ,
+        "DATABASE_URL": wire.url,
+        # Nobody has seen this one before.
+        "PMS_API_KEY": f"pms_{uuid4().hex}",
+        "PORT": str(free_port()),
+    }
+    found = Service(f"http://127.0.0.1:{env['PORT']}", env, tmp_path / "log")
+    found.start("web")
+    try:
+        yield found, wire
+    finally:
+        found.stop("web")
+        wire.mend()
+        wire.close()
+    assert "Traceback" not in found.log.read_text()
+
+
+def test_a_door_that_opens_before_its_database(
+    before_the_database: tuple[Service, Wire],
+) -> None:
+    service, wire = before_the_database
+    key = {"X-API-Key": service.env["PMS_API_KEY"]}
+
+    def get(path: str, headers: dict[str, str] | None = None) -> requests.Response:
+        return requests.get(service.url + path, headers=headers, timeout=10)
+
+    def listens() -> bool:
+        with suppress(requests.RequestException):
+            return get("/health").status_code == 503
+        return False
+
+    wait_until(listens, 30)
+    health = get("/health")
+    assert health.elapsed.total_seconds() < 1
+    assert (health.status_code, health.json()["status"]) == (503, "degraded")
+    assert health.json()["checks"]["database"] == {"healthy": False}
+    for headers in (key, {"X-API-Key": "pms_unknown"}):
+        for path in ("/api/products", "/api/keys"):
+            away = get(path, headers)
+            assert (away.status_code, away.headers["Retry-After"]) == (503, "1"), away.text
+            assert away.json()["type"] == "/docs/problems/unavailable"
+    assert get("/api/products").status_code == 401
+
+    wire.mend()
+    told = [503]
+
+    def serves() -> bool:
+        told.append(get("/api/keys", key).status_code)
+        return told[-1] == 200
+
+    wait_until(serves, 10)
+    assert set(told) == {503, 200}
+    wait_until(lambda: get("/health").status_code == 200, 10)
+    assert get("/api/products", {"X-API-Key": "pms_unknown"}).status_code == 401
 
 
 @pytest.fixture(scope="module")

@@ -129,6 +129,40 @@ def test_a_killed_valkey_comes_back_with_its_data(valkey: EmbeddedValkey) -> Non
     assert (valkey.folder / "valkey.conf").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.fixture
+def open_handed() -> Iterator[None]:
+    """New files are anybody's to read, unless their maker sees to it."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_handed")
+def test_what_the_servers_keep_is_their_owners_alone(
+    empty: Path, postgres: EmbeddedPostgres, valkey: EmbeddedValkey
+) -> None:
+    held = DataDir(empty)
+    held.secret("admin-key")
+    ask(postgres.start(), "CREATE TABLE kept AS SELECT 1 AS one")
+    ask(postgres.url, "CHECKPOINT")
+    client = redis.Redis.from_url(valkey.start())
+    client.set("kept", "one")
+    client.save()
+    wait_until(lambda: list(empty.rglob("*.rdb")))
+    names = {path.name for path in [*empty.rglob("*"), *postgres.folder.rglob("*")]}
+    assert {"admin-key", "lock", "port", "password", "valkey.conf", "valkey.log"} <= names
+    assert {"dump.rdb", "appendonlydir", "postgres.log", "pg_wal", "PG_VERSION"} <= names
+    for top in (empty / "admin-key", empty / "lock", valkey.folder, postgres.folder):
+        for path in [top, *top.rglob("*")]:
+            if path.relative_to(top).parts[:1] and "programs-" in path.relative_to(top).parts[0]:
+                continue  # what anybody can install
+            # Under root, PostgreSQL's own user has to pass through, which shows it nothing.
+            passing = 0o011 if os.geteuid() == 0 and path == top and path.is_dir() else 0
+            assert path.lstat().st_mode & 0o077 & ~passing == 0, path
+    assert not [path for path in empty.rglob("*") if path.is_socket()]
+    held.release()
+
+
 def test_valkey_wants_its_password(valkey: EmbeddedValkey) -> None:
     valkey.start()
     with pytest.raises(redis.AuthenticationError):

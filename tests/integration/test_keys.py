@@ -204,8 +204,10 @@ class TestCommandLine:
         assert client_with(secret).get("/api/products").status_code == 401
         assert pms("revoke", made["id"]).exit_code == 0
         refused = pms("rotate", made["id"])
-        assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (3, 1)
         assert "revoked" in refused.stderr
+        told = json.loads(pms("rotate", made["id"], "--json").stdout)
+        assert (told["type"], told["exitCode"]) == ("/docs/problems/key-revoked", 3)
 
     @pytest.mark.parametrize(
         ("given", "start"),
@@ -235,6 +237,9 @@ class TestCommandLine:
         assert (done.exit_code, done.stdout) == (2, "")
         assert part in done.stderr
         assert done.stderr.count("\n") == 1
+        told = json.loads(pms("create", "till", "--scope", "read", "--json", *words).stdout)
+        assert part in told["detail"]
+        assert told["exitCode"] == 2
 
     @pytest.mark.parametrize(
         "words", [["create", "till"], ["create", "t", "--scope", "root"], ["revoke", "7"]]
@@ -245,14 +250,23 @@ class TestCommandLine:
     def test_an_unknown_key(self, pms: Callable[..., Result]) -> None:
         for command in ("revoke", "rotate"):
             done = pms(command, UNKNOWN)
-            assert (done.exit_code, done.stdout) == (1, "")
+            assert (done.exit_code, done.stdout) == (4, "")
             assert "no such key" in done.stderr
+            done = pms(command, UNKNOWN, "--json")
+            told = json.loads(done.stdout)
+            assert (told["type"], told["exitCode"]) == ("/docs/problems/not-found", 4)
+            assert done.exit_code == 4
 
     def test_a_database_that_is_away(self, pms: Callable[..., Result]) -> None:
         done = pms("list", DATABASE_URL="postgresql://me:hidden@127.0.0.1:1/pms")
         assert done.exit_code == 1
         assert done.stderr.count("\n") == 1
         assert "hidden" not in done.stderr
+        away = "postgresql://me:hidden@127.0.0.1:1/pms"
+        told = json.loads(pms("list", "--json", DATABASE_URL=away).stdout)
+        assert told["exitCode"] == 1
+        assert "is away" in told["detail"]
+        assert "hidden" not in told["detail"]
 
     def test_a_database_without_tables(
         self, pms: Callable[..., Result], servers: TestServers

@@ -18,7 +18,7 @@ def shop(database: Database) -> Shop:
 
 
 def _copy(source: str, target: str) -> None:
-    """Make one database a copy of another, whoever is connected."""
+    """Make one database a copy of another, whoever is connected, or would be at once again."""
     for database in (web_database(), line_database(), marker_database(), jobs_database()):
         database.engine.dispose()
     admin = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path="/postgres"))
@@ -27,7 +27,13 @@ def _copy(source: str, target: str) -> None:
     )
     with engine.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {target} WITH (FORCE)")
+        connection.exec_driver_sql(f"ALTER DATABASE {source} ALLOW_CONNECTIONS false")
+        connection.exec_driver_sql(
+            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname = '{source}'"
+        )
         connection.exec_driver_sql(f"CREATE DATABASE {target} TEMPLATE {source}")
+        connection.exec_driver_sql(f"ALTER DATABASE {source} ALLOW_CONNECTIONS true")
     engine.dispose()
 
 

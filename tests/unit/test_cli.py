@@ -1,14 +1,21 @@
 """The command line by itself: where it looks for the service, how it reads and says things."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
-from web.cli import main
+from db.models.api_key import SCOPES
+from web.cli import _COMMANDS, main
 from web.cli_errors import CommandError
 from web.cli_feed import Topic
 from web.cli_findings import data_folder, python_and_packages
+from web.cli_keys import _SCOPES
 from web.cli_output import duration, printable
 from web.cli_stock import Change
 from web.cli_target import find_target, is_local
@@ -98,14 +105,63 @@ def test_a_mistyped_option_is_told() -> None:
     assert pms("adjust", "MUG", "-3", "--reson", "x").exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "command", ["", "up", "demo", "stock", "adjust", "watch", "status", "doctor", "migrate", "web"]
-)
-def test_help_teaches(command: str) -> None:
-    result = pms(*filter(None, [command]), "--help")
+def helped(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
+    """A command and all that are under it, as words."""
+    yield words
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            yield from helped(below, *words, name)
+
+
+@pytest.mark.parametrize("words", list(helped(main)), ids=" ".join)
+def test_help_teaches(words: tuple[str, ...]) -> None:
+    result = pms(*words, "--help")
     assert result.exit_code == 0
-    assert "\b" not in result.output
-    assert "pms" in result.output
+    assert "Usage: main" in result.output
+    assert "\\b" not in result.output
+    assert not [one for one in result.output if one != "\n" and not one.isprintable()]
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    for name, (_, said) in _COMMANDS.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert (command.name, (command.help or "").splitlines()[0]) == (name, said)
+
+
+def test_the_scopes_are_those_of_keys() -> None:
+    assert _SCOPES == SCOPES
+
+
+def test_help_is_told_without_loading_what_it_does_not_need() -> None:
+    code = (
+        "import sys\nfrom web.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    for words in ([], ["keys"], ["keys", "create"], ["up"], ["doctor"], ["demo"], ["watch"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        loaded = set(done.stderr.split())
+        assert "web.cli" in loaded
+        heavy = {"flask", "celery", "sqlalchemy", "alembic", "redis", "socketio", "eventlet"}
+        assert not loaded & heavy, words
+        if not words:
+            assert not loaded & {"pydantic", "rich", "requests"}
+
+
+def test_wrong_usage_is_told_as_json_too() -> None:
+    result = pms("keys", "create", "till", "--json")
+    assert result.exit_code == 2
+    told = json.loads(result.stdout)
+    assert told["exitCode"] == 2
+    assert "--scope" in told["detail"]
+    assert "Usage:" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [("watch", "product"), ("watch", "system", "x")])

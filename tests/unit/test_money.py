@@ -1,8 +1,9 @@
 """The wire's own types: money is never a binary float in between, text and numbers are exact."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -104,6 +105,27 @@ class TestMoney:
         back = from_json(wire.decode())["price"]
         assert back == amount
         assert money.validate_python(back) == amount
+
+    @given(st.integers(-(10**20), 10**20), st.integers(0, 2))
+    def test_sums_are_told_digit_for_digit(self, units: int, decimals: int) -> None:
+        amount = Decimal(units).scaleb(-decimals)
+        wire = answer(Priced(price=amount)).decode()
+        assert from_json(wire)["price"] == amount
+        written = wire.removeprefix('{"price":').removesuffix("}")
+        assert re.fullmatch(r"-?[0-9]+(\.[0-9]{1,2})?", written)
+
+    @given(st.integers(10**15, 10**30), st.integers(0, 20))
+    def test_no_cent_of_a_long_price_gets_lost_on_the_way_in(
+        self, units: int, decimals: int
+    ) -> None:
+        literal = format(Decimal(units).scaleb(-decimals, Context(prec=60)), "f")
+        try:
+            found = money.validate_python(from_json(literal))
+        except ValidationError:
+            whole_cents = units % 10 ** max(decimals - 2, 0) == 0
+            assert not whole_cents or Decimal(literal) >= 10**12
+        else:
+            assert found == Decimal(literal)
 
 
 class TestWhole:

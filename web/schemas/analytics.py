@@ -2,7 +2,6 @@
 
 import re
 from datetime import date, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -12,13 +11,12 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
 
-from web.schemas.base import Body, MoneyOut, Out, Time
+from web.schemas.base import Body, MoneyOut, NumberOut, Out, Time
 
 GroupBy = Literal["day", "week", "month"]
 
@@ -68,11 +66,6 @@ Zone = Annotated[
     str,
     AfterValidator(_zone),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_+/-]+$", "maxLength": 64}),
-]
-Ratio = Annotated[
-    Decimal,
-    PlainSerializer(float, return_type=float, when_used="json"),
-    WithJsonSchema({"type": "number"}),
 ]
 
 
@@ -159,8 +152,8 @@ class PreviousSales(Out):
 class Change(Out):
     """How far a number is from the previous range's."""
 
-    difference: Ratio | None = Field(description="This less the previous one.")
-    percent: Ratio | None = Field(description="Of the previous one; null if that is 0 or null.")
+    difference: NumberOut | None = Field(description="This less the previous one.")
+    percent: NumberOut | None = Field(description="Of the previous one; null if that is 0 or null.")
 
 
 class SalesChange(Out):
@@ -201,12 +194,12 @@ class InventoryMetricsOut(Out):
     stock_value: MoneyOut = Field(description="Units in the house at today's prices.")
     low_stock: int = Field(description="Products with an open alert of this severity.")
     out_of_stock: int = Field(description="Products with an open alert of this severity.")
-    turnover30d: Ratio | None = Field(
+    turnover30d: NumberOut | None = Field(
         alias="turnover30d",
         description="Units sold in the last 30 days by the average units in the house;"
         " null without a sale.",
     )
-    days_of_cover: Ratio | None = Field(
+    days_of_cover: NumberOut | None = Field(
         description="Days that the units in the house last, sold as in the last 30 days;"
         " null without a sale."
     )

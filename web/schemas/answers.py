@@ -70,7 +70,8 @@ HEADERS: dict[str, dict[str, Any]] = {
     ),
     "WWW-Authenticate": _header("How to say who one is"),
 }
-RATE_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+# Those that every answer carries.
+ALWAYS = ("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 
 def header_refs(*names: str) -> dict[str, Any]:
@@ -166,24 +167,20 @@ REFUSALS = {
 BEYOND = {"listMovements": (404,)}
 
 
-def problem_response(status: int, *codes: str, limited: bool = True) -> dict[str, Any]:
+def problem_response(status: int, *codes: str) -> dict[str, Any]:
     """A problem as a response, by reference where it is the same for all routes.
 
     Args:
         status: of the response.
         codes: the problems that it may be; those that the status stands for unless given.
-        limited: whether requests of the route are counted.
     """
-    if limited and not codes and status in _CODES:
+    if not codes and status in _CODES:
         return {"$ref": f"#/components/responses/{_name(status)}"}
-    return _problem_response(status, codes or _CODES.get(status, ()), limited)
+    return _problem_response(status, codes or _CODES.get(status, ()))
 
 
-def _problem_response(status: int, shown: tuple[str, ...], limited: bool) -> dict[str, Any]:
-    names = ("X-Request-ID", *_OWN_HEADERS.get(status, ()))
-    # What fails before requests are counted carries no count.
-    if limited and status < 500:
-        names += RATE_HEADERS
+def _problem_response(status: int, shown: tuple[str, ...]) -> dict[str, Any]:
+    names = (*ALWAYS, *_OWN_HEADERS.get(status, ()))
     document: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
     if shown:
         document["examples"] = {
@@ -201,4 +198,4 @@ def _name(status: int) -> str:
     return "".join(word.capitalize() for word in code.split("-"))
 
 
-RESPONSES = {_name(status): _problem_response(status, _CODES[status], True) for status in _CODES}
+RESPONSES = {_name(status): _problem_response(status, _CODES[status]) for status in _CODES}

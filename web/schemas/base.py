@@ -1,11 +1,12 @@
 """The wire's own types: identifiers, text, whole numbers, money, time; camelCase throughout."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -129,7 +130,8 @@ def _moment(value: Any) -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """UTC with microseconds, such as ``2026-11-23T08:15:30.123456Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    moment = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def whole_type(least: int, most: int) -> Any:
@@ -152,14 +154,11 @@ Money = Annotated[
     Decimal,
     BeforeValidator(_money),
     Field(ge=0, lt=10**12),
-    PlainSerializer(float, return_type=float, when_used="json"),
     WithJsonSchema({"type": "number", "minimum": 0, "exclusiveMaximum": 1e12, "multipleOf": 0.01}),
 ]
-MoneyOut = Annotated[
-    Decimal,
-    PlainSerializer(float, return_type=float, when_used="json"),
-    WithJsonSchema({"type": "number"}),
-]
+# A decimal; `answer` writes it digit for digit.
+NumberOut = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+MoneyOut = NumberOut
 Time = Annotated[
     datetime,
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
@@ -202,6 +201,20 @@ class PageQuery(Body):
     )
 
 
-def answer(value: BaseModel) -> bytes:
-    """A model as it goes over the wire."""
-    return value.model_dump_json(by_alias=True).encode()
+def answer(value: BaseModel, *, exclude_unset: bool = False) -> bytes:
+    """A model as it goes over the wire: decimals as they are, never by way of a binary float."""
+    return orjson.dumps(
+        value.model_dump(by_alias=True, exclude_unset=exclude_unset),
+        default=_on_the_wire,
+        option=orjson.OPT_PASSTHROUGH_DATETIME,
+    )
+
+
+def _on_the_wire(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value))

@@ -1,6 +1,5 @@
 """API keys on the wire; a secret goes out once and never comes in."""
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,20 +8,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from db.models.api_key import SCOPES
 from web.schemas.base import Body, Out, QueryTime, ShortText, Time, text_type
+from web.settings import check_rate
 
 Scope = Literal[SCOPES]  # type: ignore[valid-type]
-
-_RATE = re.compile(r"[0-9]+/(second|minute|hour|day)")
-_IN_RANGE = re.compile(r"[1-9][0-9]{0,8}/.*")
-
-
-def _one_rate(rate: str) -> str:
-    """One rate that the limiter can count; of several in one text it would see the first."""
-    if not _RATE.fullmatch(rate):
-        raise ValueError("must be a rate such as 100/minute")
-    if not _IN_RANGE.fullmatch(rate):
-        raise ValueError("is out of range")
-    return rate
 
 
 def _to_come(moment: datetime) -> datetime:
@@ -39,7 +27,7 @@ def _once_each(scopes: list[str]) -> list[str]:
 
 Rate = Annotated[
     text_type(50, 1),
-    AfterValidator(_one_rate),
+    AfterValidator(check_rate),
     WithJsonSchema(
         {"type": "string", "pattern": "^[1-9][0-9]{0,8}/(second|minute|hour|day)$"},
     ),

@@ -1,0 +1,132 @@
+"""Operations that raise, loop, eat memory or kill their process: they die, and nobody else."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.faults.load import Load, ask_database, check_consistency
+from tests.faults.poisoned_worker import POISONS
+from tests.faults.standstill import stand_stills
+from tests.functional.service import Api, Service, is_healthy, wait_until
+
+pytestmark = pytest.mark.long
+
+# Shorter pauses are what a busy machine makes of any line.
+_PAUSE = 0.5
+
+
+@contextmanager
+def poisoned(service: Service) -> Iterator[None]:
+    """The worker does what operations ask for; a good one comes after it."""
+    service.stop("worker")
+    service.instead["worker"] = "tests.faults.poisoned_worker"
+    service.start("worker")
+    wait_until(lambda: is_healthy(service), 30)
+    try:
+        yield
+    finally:
+        del service.instead["worker"]
+        service.stop("worker")
+        service.start("worker")
+
+
+def adjust(api: Api, product_id: str, reference: str | None = None, units: int = 1) -> str:
+    """Submit an increment; gives its operation."""
+    body = {"productId": product_id, "quantity": units, "type": "increment"}
+    if reference is not None:
+        body["reference"] = reference
+    answer = api.post("/api/inventory/adjust", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def read(api: Api, operation_id: str) -> dict[str, Any]:
+    """An operation as it stands."""
+    found: dict[str, Any] = api.get(f"/api/operations/{operation_id}").json()
+    return found
+
+
+def wait_for_end(api: Api, operation_id: str, seconds: float = 60) -> dict[str, Any]:
+    """An operation with its end."""
+
+    def ended() -> dict[str, Any] | None:
+        found = read(api, operation_id)
+        return found if found["status"] != "queued" else None
+
+    found: dict[str, Any] = wait_until(ended, seconds)
+    return found
+
+
+def check_given_up(service: Service, api: Api, operation_id: str) -> None:
+    """Operators see it: in the list of the dead, and as an alert."""
+    listed = api.get("/api/operations", params={"status": "dead"}).json()["items"]
+    assert operation_id in [one["id"] for one in listed]
+    alerts = ask_database(
+        service,
+        """SELECT count(*) FROM events WHERE stream = 'system' AND name = 'system_alert'
+           AND data ->> 'type' = 'operation_dead' AND data ->> 'operationId' = :id""",
+        id=operation_id,
+    )
+    assert alerts == 1
+
+
+@pytest.mark.parametrize("poison", POISONS)
+def test_a_poisonous_operation_dies_alone(
+    service: Service,
+    api: Api,
+    new_product: Callable[..., str],
+    load: Callable[..., Load],
+    figure: Callable[..., None],
+    poison: str,
+) -> None:
+    product_id = new_product()
+    clients = load()
+    with poisoned(service):
+        dead = [lives_and_dies(service, api, product_id, poison, figure) for _ in range(2)]
+    for operation_id in dead:
+        check_given_up(service, api, operation_id)
+    check_retries(api, product_id, dead)
+    clients.stop()
+    clients.wait_for_ends(api, 30)
+    assert set(clients.statuses) == {202}
+    check_consistency(service)
+
+
+def lives_and_dies(
+    service: Service, api: Api, product_id: str, poison: str, figure: Callable[..., None]
+) -> str:
+    """A poisonous operation among good ones, its end and theirs; gives its id."""
+    began = time.time()
+    before = [adjust(api, product_id) for _ in range(3)]
+    dying = adjust(api, product_id, poison, units=1000)
+    after = [adjust(api, product_id) for _ in range(3)]
+    end = wait_for_end(api, dying)
+    assert (end["status"], end["attempts"]) == ("dead", 3)
+    for neighbour in before + after:
+        assert wait_for_end(api, neighbour)["status"] == "succeeded"
+    pauses = [pause for pause in stand_stills(service, began, [dying]) if pause > _PAUSE]
+    figure(f"{poison}: given up after", time.time() - began)
+    figure(f"{poison}: the line stood still at once", max(pauses, default=0.0))
+    figure(f"{poison}: the line stood still in all", sum(pauses), 30)
+    return dying
+
+
+def check_retries(api: Api, product_id: str, dead: list[str]) -> None:
+    """An admin has one of the dead tried again, then all of their kind: each once."""
+
+    def stock() -> int:
+        return int(api.get(f"/api/inventory/stock/{product_id}").json()["stock"])
+
+    before = stock()
+    single = api.post(f"/api/operations/{dead[0]}/retry", headers={"Prefer": "wait=20"})
+    assert (single.status_code, single.json()["retryOf"]) == (200, dead[0]), single.text
+    again = api.post(f"/api/operations/{dead[0]}/retry")
+    assert (again.status_code, again.json()["type"]) == (409, "/docs/problems/already-retried")
+    retried = api.post("/api/operations/retry", json={"kind": "adjust-stock"}).json()["items"]
+    assert [one["retryOf"] for one in retried] == [dead[1]]
+    assert wait_for_end(api, retried[0]["id"])["status"] == "succeeded"
+    assert read(api, dead[1])["status"] == "dead"
+    assert stock() == before + 2000

@@ -1,0 +1,122 @@
+"""What `pms up` does: the embedded servers, the database, and all programs on this machine."""
+
+import os
+import secrets
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console as Screen
+from rich.text import Text
+
+from web.cli_checks import answers, migrate
+from web.cli_settings import Settings
+from workers.console import Console
+from workers.data_dir import write_private
+from workers.embedded import DataDir, EmbeddedPostgres, EmbeddedServer, EmbeddedValkey
+from workers.programs import PROGRAMS
+from workers.settings import redis_url
+from workers.supervisor import Supervisor
+from workers.watchdog import SUPERVISOR_PATIENCE, Watchdog
+
+
+def run(settings: Settings) -> bool:
+    """Start everything and keep it running until a signal says stop.
+
+    Returns:
+        False if it cannot be started.
+    """
+    with _interruptible(), ExitStack() as stack:
+        return _run(settings, stack)
+
+
+def _run(settings: Settings, stack: ExitStack) -> bool:
+    """Start the servers, then everything else; False if that cannot be started."""
+    env = dict(os.environ)
+    key_file = None
+    servers: list[EmbeddedServer] = []
+    if not (settings.database_url and settings.redis_url and settings.web.pms_api_key):
+        data_dir = DataDir(settings.data_dir)
+        stack.callback(data_dir.release)
+        if not settings.web.pms_api_key:
+            key_file = data_dir.path / "admin-key"
+            env["PMS_API_KEY"] = data_dir.secret(key_file.name, _new_key)
+        servers = _start_servers(settings, data_dir.path, stack, env)
+    click.echo("Bringing the database up to date ...")
+    migrate(env["DATABASE_URL"])
+    names = ["pms", *(program.name for program in PROGRAMS)]
+    console = Console(names, raw=settings.log_format == "json")
+    supervisor = Supervisor(env, servers, console)
+    Watchdog(
+        env["DATABASE_URL"],
+        redis_url(env["REDIS_URL"], env.get("REDIS_TOKEN")),
+        SUPERVISOR_PATIENCE,
+        lambda: supervisor.replace("worker"),
+    ).start()
+    return supervisor.run(
+        is_ready=lambda: answers(settings.web.host, settings.web.port),
+        announce=lambda: _announce(settings, key_file, bool(servers)),
+    )
+
+
+def _start_servers(
+    settings: Settings, folder: Path, stack: ExitStack, env: dict[str, str]
+) -> list[EmbeddedServer]:
+    """Start the embedded servers that are needed, and put their addresses into ``env``."""
+    servers: list[EmbeddedServer] = []
+    if settings.database_url is None:
+        servers.append(EmbeddedPostgres(folder))
+    if settings.redis_url is None:
+        servers.append(EmbeddedValkey(folder))
+        env.pop("REDIS_TOKEN", None)
+    for server in servers:
+        click.echo(f"Starting {server.name} in {server.folder} ...")
+        stack.callback(server.stop)
+        env[server.setting] = server.start()
+    return servers
+
+
+def _new_key() -> str:
+    return "pms_" + secrets.token_urlsafe(32)
+
+
+def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None:
+    """Tell the operator where everything is and what to do first."""
+    screen = Screen(highlight=False, soft_wrap=True)
+    address = settings.address
+    rows = [("API", address), ("Documents", f"{address}/docs, {address}/openapi.json")]
+    if key_file is None:
+        key, shown = '"$PMS_API_KEY"', "the one in PMS_API_KEY"
+    else:
+        # The other commands find the service here, whatever port it was given.
+        write_private(key_file.parent / "address", address + "\n")
+        # A terminal forgets; what goes into a log is kept and read by others.
+        key = f'"$(cat {shlex.quote(str(key_file))})"'
+        shown = f"{key_file.read_text().strip()}, kept in " if screen.is_terminal else ""
+        shown += str(key_file)
+    rows.append(("Admin key", shown))
+    if embedded:
+        rows.append(("Data", str(settings.data_dir.expanduser().absolute())))
+    rows.append(("Try", f"curl -H X-API-Key:{key} {address}/api/products"))
+    screen.print("\nBackend PMS is running.", style="bold green")
+    for name, text in rows:
+        screen.print(Text.assemble((f"  {name:<11}", "bold"), text))
+    screen.print("Ctrl-C stops everything.\n")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Until the supervisor takes over, a SIGTERM ends what has been started, as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
