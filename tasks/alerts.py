@@ -9,10 +9,12 @@ from db.models.stock import StockLevel
 from db.queries.alerts import products_to_review
 from db.session import jobs_database
 from workers.book import Turn
+from workers.broadcast import broadcast
 from workers.clock import on_tick
 from workers.commands import CheckAlerts
 from workers.dispatch import record, wake
 from workers.events import SystemAlerted
+from workers.operators import tell_back
 from workers.registry import handles
 
 _SWEEP_LIMIT = 500
@@ -74,9 +76,16 @@ def check_alerts(command: CheckAlerts, turn: Turn) -> dict[str, Any]:
     return {"productId": str(level.product_id), "stock": level.available}
 
 
+# The web tells when a component is back; this long after nobody has seen it away any more, none
+# of the web processes that knew of it is left.
+_FORGOTTEN_SECONDS = 30.0
+
+
 @on_tick("alerts.sweep")
 def sweep_alerts() -> int:
-    """Find products whose alert does not fit their stock, and have the line look at them.
+    """Find what no transaction could: alerts that do not fit, and such as nobody resolved.
+
+    Products whose alert does not fit their stock are looked at by the line.
 
     Returns:
         How many were found.
@@ -85,6 +94,8 @@ def sweep_alerts() -> int:
         found = products_to_review(connection, _SWEEP_LIMIT)
         for product_id in found:
             record(connection, CheckAlerts(product_id=product_id))
+        told = tell_back(connection, None, _FORGOTTEN_SECONDS)
+    broadcast(told)
     if found:
         wake()
     return len(found)

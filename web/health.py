@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from db.session import Database
 from web.auth import needs
+from web.components import ComponentWatch
 from web.probes import OVERDUE, SIGN_LOST, Probe, Pulse, Seen, Signs
 from web.schemas.health import (
     Checks,
@@ -31,6 +32,7 @@ from web.schemas.health import (
 )
 from web.services import services
 from workers.dispatch import Waker
+from workers.events import Component
 
 blueprint = APIBlueprint("health", __name__, tag="Health")
 
@@ -71,6 +73,7 @@ class Probes:
         self.redis = Probe("redis", lambda: bool(self._redis.ping()))
         self.websocket = Probe("websocket", connections)
         self._all: tuple[Probe[Any], ...] = (self.database, self.redis, self.websocket)
+        self._watch = ComponentWatch(database, lambda: _is_well(self.report()))
 
     def start(self) -> None:
         """Begin to look; comes back when everything was seen once, or after a second."""
@@ -79,9 +82,11 @@ class Probes:
         deadline = time.monotonic() + _FIRST_PATIENCE
         for probe in self._all:
             probe.await_first(max(0.0, deadline - time.monotonic()))
+        self._watch.start()
 
     def stop(self) -> None:
         """Look no more, and close what was open."""
+        self._watch.stop()
         for probe in self._all:
             probe.stop()
         for probe in self._all:
@@ -124,6 +129,18 @@ class Probes:
         return HealthOut(
             status="ok" if ok else "degraded", timestamp=datetime.now(UTC), checks=checks
         )
+
+
+def _is_well(report: HealthOut) -> dict[Component, bool | None]:
+    """Which components are well; who is cut off gives no sign, and is not to blame for that."""
+    checks = report.checks
+    ways = checks.database.healthy and checks.redis.healthy
+    return {
+        "database": checks.database.healthy,
+        "redis": checks.redis.healthy,
+        "workers": checks.workers.healthy if ways else None,
+        "beat": checks.beat.healthy if checks.database.healthy else None,
+    }
 
 
 def _server(seen: Seen[Any] | None) -> ServerCheck:

@@ -38,6 +38,7 @@ _TAGS = {
     "Orders": "What customers want; accepted at once, processed in order.",
     "Operations": "What was submitted, and how it ended.",
     "Analytics": "What was sold, and what the stock does.",
+    "System": "What operators have to know.",
     "Keys": "Who may call.",
     "Health": "How the system is.",
 }

@@ -12,6 +12,7 @@ from db.queries import operations
 from web.auth import needs
 from web.errors import Problem, not_found
 from web.idempotency import answer_once
+from web.outbox import outbox
 from web.pages import cut, decode_cursor
 from web.schemas.base import answer
 from web.schemas.operations import (
@@ -24,6 +25,8 @@ from web.schemas.operations import (
 from web.services import services
 from web.submit import record_for_key, submit
 from workers.commands import COMMANDS, Command, decode
+from workers.operators import tell_retried
+from workers.tell import Told
 
 blueprint = APIBlueprint("operations", __name__, tag="Operations")
 
@@ -73,6 +76,8 @@ def retry_operation(operation_id: UUID) -> Response:
     that is not dead, or was retried already, is refused (`not-dead`, `already-retried`).
     """
 
+    told: Told = []
+
     def prepare(connection: Connection) -> Command:
         found = operations.find(connection, operation_id)
         if found is None:
@@ -80,15 +85,19 @@ def retry_operation(operation_id: UUID) -> Response:
         if found.status != "dead":
             detail = f"The operation is {found.status}; only dead ones are tried again."
             raise Problem(409, "not-dead", detail)
-        return _command_of(connection, operation_id)
+        command = _command_of(connection, operation_id)
+        told.extend(tell_retried(connection, operation_id))
+        return command
 
     try:
-        return submit(prepare, retry_of=operation_id)
+        response = submit(prepare, retry_of=operation_id)
     except IntegrityError as error:
         if broken_constraint(error) != "uq_operations_retry_of":
             raise
         detail = "The operation was tried again already; look for the one with its retryOf."
         raise Problem(409, "already-retried", detail) from None
+    outbox.tell(told)
+    return response
 
 
 @blueprint.post("/api/operations/retry")
@@ -98,11 +107,13 @@ def retry_operation(operation_id: UUID) -> Response:
 def retry_operations(body: RetryIn) -> Response:
     """Try the dead operations of a kind again, those not retried yet, up to 500 at once."""
 
+    told: Told = []
+
     def make(connection: Connection) -> Response:
-        made = [
-            record_for_key(connection, _command_of(connection, dead), dead)
-            for dead in operations.dead_of_kind(connection, body.kind, _MOST_RETRIED)
-        ]
+        made = []
+        for dead in operations.dead_of_kind(connection, body.kind, _MOST_RETRIED):
+            made.append(record_for_key(connection, _command_of(connection, dead), dead))
+            told.extend(tell_retried(connection, dead))
         items = [OperationOut.of(operation) for operation in made]
         return Response(
             answer(RetriedOut(items=items)), status=202, content_type="application/json"
@@ -111,6 +122,7 @@ def retry_operations(body: RetryIn) -> Response:
     response, is_new = answer_once(make)
     if is_new:
         services().waker.ask(COMMANDS[body.kind].queue)
+        outbox.tell(told)
     return response
 
 

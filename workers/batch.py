@@ -20,11 +20,11 @@ from workers.ends import (
     MAX_ATTEMPTS,
     Ending,
     EndStatus,
-    dead_alert,
     dead_problem,
     problem_of,
     retry_delay,
 )
+from workers.operators import dead_alert
 from workers.registry import FAREWELLS, HANDLERS
 
 log = structlog.get_logger(__name__)
@@ -116,7 +116,9 @@ class Batch:
             left = problem_of("processing-failed", problem["detail"], 500)
             self._bid_farewell(operation, command, left)
         self._end(operation, "dead", error=problem)
-        self.book.append_next(SYSTEM, dead_alert(operation.id, operation.kind))
+        alert = dead_alert(operation.id, operation.kind)
+        self.book.append_next(SYSTEM, alert)
+        self.book.outcome.dead.append((operation.id, alert.message))
 
     def _end(
         self,

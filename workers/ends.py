@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from workers.events import OperationEnded, SystemAlerted
+from workers.events import OperationEnded
 
 MAX_ATTEMPTS = 3
 EndStatus = Literal["succeeded", "failed", "dead"]
@@ -72,12 +72,6 @@ def dead_problem(reason: str) -> dict[str, Any]:
     """Why the machinery gave an operation up."""
     detail = f"The operation was given up after {MAX_ATTEMPTS} attempts: {reason[:500]}"
     return problem_of("operation-dead", detail, 500)
-
-
-def dead_alert(operation_id: UUID, kind: str) -> SystemAlerted:
-    """What operators are told of it."""
-    message = f"Operation {operation_id} ({kind}) was given up."
-    return SystemAlerted(type="operation_dead", message=message, operation_id=operation_id)
 
 
 def problem_of(code: str, detail: str, status: int, /, **facts: Any) -> dict[str, Any]:

@@ -72,8 +72,15 @@ class OperationEnded(Event):
     request_id: str | None
 
 
+Component = Literal["database", "redis", "workers", "beat"]
+
+
 class SystemAlerted(Event):
-    """Something that everybody should know."""
+    """Something that everybody should know.
+
+    The last three types are for operators: each is told once per cause, and once more, with
+    `resolved`, when it is over.
+    """
 
     name: ClassVar = "system_alert"
     type: Literal[
@@ -89,6 +96,8 @@ class SystemAlerted(Event):
     stock: int | None = None
     threshold: int | None = None
     operation_id: UUID | None = None
+    component: Component | None = None
+    resolved: Literal[True] | None = None
 
 
 EVENTS: dict[str, type[Event]] = {

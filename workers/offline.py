@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from db.errors import Refusal, is_passing
 from db.models.operation import Operation
-from db.models.stream import SYSTEM, operations_stream
-from db.queries import operations, streams
+from db.models.stream import operations_stream
+from db.queries import operations
 from db.queries.rows import update_rows
 from db.session import Database
 from workers.broadcast import broadcast
@@ -18,17 +18,16 @@ from workers.commands import Command, decode
 from workers.ends import (
     MAX_ATTEMPTS,
     Ending,
-    dead_alert,
     dead_problem,
     problem_of,
     retry_delay,
 )
-from workers.events import Event
+from workers.operators import tell_dead
+from workers.tell import Told, tell
 
 log = structlog.get_logger(__name__)
 
 Work = Callable[[Connection, Any], dict[str, Any]]
-Told = list[tuple[str, int, str, Any]]
 
 
 def run_next(
@@ -84,7 +83,7 @@ def _count_attempt(connection: Connection, operation: Operation, reason: str) ->
         update_rows(connection, "operations", "id", [held_back])
         return []
     told = _end(connection, operation, "dead", error=dead_problem(reason))
-    return told + _tell(connection, SYSTEM, dead_alert(operation.id, operation.kind))
+    return told + tell_dead(connection, operation.id, operation.kind)
 
 
 def _end(
@@ -106,12 +105,4 @@ def _end(
     )
     if operation.api_key_id is None:
         return []
-    return _tell(connection, operations_stream(operation.api_key_id), end.as_event(operation))
-
-
-def _tell(connection: Connection, stream: str, event: Event) -> Told:
-    told: Told = [
-        (stream, streams.take_next(connection, stream), event.name, event.wire_fragment())
-    ]
-    streams.write(connection, told, datetime.now(UTC))
-    return told
+    return tell(connection, operations_stream(operation.api_key_id), end.as_event(operation))

@@ -39,6 +39,7 @@ alerts = Table(
     Index(
         "ix_alerts_open", "product_id", unique=True, postgresql_where=text("resolved_at IS NULL")
     ),
+    Index("ix_alerts_raised_at_id", "raised_at", "id"),
 )
 
 Severity = Literal["low_stock", "out_of_stock"]

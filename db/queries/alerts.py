@@ -1,10 +1,12 @@
-"""Alerts: the open ones, and the products whose alert does not fit."""
+"""Alerts: the open ones, their history, and the products whose alert does not fit."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
+
+from db.queries.operator_alerts import STATUS, Wanted
 
 # The same rule as `db.models.alert.severity_of`; a test holds the two together.
 _SEVERITY = """
@@ -33,23 +35,32 @@ def products_to_review(connection: Connection, limit: int) -> list[UUID]:
     return list(connection.execute(_TO_REVIEW, {"limit": limit}).scalars())
 
 
-def open_alerts(
-    connection: Connection, *, limit: int, before: tuple[datetime, UUID] | None
+def page(
+    connection: Connection,
+    *,
+    limit: int,
+    before: tuple[datetime, UUID] | None,
+    wanted: Wanted = "open",
+    product_id: UUID | None = None,
 ) -> list[dict[str, Any]]:
-    """The open alerts, newest first, with the products' names.
+    """Stock alerts, newest first, with the products' names.
 
     Args:
         connection: in the caller's transaction.
         limit: how many at most.
         before: only those after this place in the list (``raised_at``, ``id``).
+        wanted: which of them.
+        product_id: only those of a product.
     """
     statement = text(f"""
-        SELECT a.id, a.product_id, p.name, a.severity, a.stock, a.threshold, a.raised_at
+        SELECT a.id, a.product_id, p.name, a.severity, a.stock, a.threshold, a.raised_at,
+               a.raised_by, a.resolved_at, a.resolved_by
         FROM alerts a JOIN products p ON p.id = a.product_id
-        WHERE a.resolved_at IS NULL
+        WHERE {STATUS[wanted]}
+        {"AND a.product_id = :product_id" if product_id else ""}
         {"AND (a.raised_at, a.id) < (:raised_at, :id)" if before else ""}
         ORDER BY a.raised_at DESC, a.id DESC LIMIT :limit
     """)  # noqa: S608 - our own names
     place = {"raised_at": before[0], "id": before[1]} if before else {}
-    found = connection.execute(statement, {"limit": limit, **place})
+    found = connection.execute(statement, {"limit": limit, "product_id": product_id, **place})
     return [dict(row) for row in found.mappings()]

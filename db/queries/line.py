@@ -11,9 +11,10 @@ from sqlalchemy import Connection, text
 
 from db.models.alert import Alert
 from db.models.operation import Waiting
+from db.models.operator_alert import OPERATION_DEAD
 from db.models.order import Order
 from db.models.stock import Movement, StockLevel
-from db.queries import streams
+from db.queries import operator_alerts, streams
 from db.queries.rows import insert_rows, update_rows
 
 # Whoever holds it is the one worker that applies the line.
@@ -37,6 +38,7 @@ class Outcome:
     events: list[tuple[str, int, str, Any]] = field(default_factory=list)
     ends: list[dict[str, Any]] = field(default_factory=list)
     held_back: list[dict[str, Any]] = field(default_factory=list)
+    dead: list[tuple[UUID, str]] = field(default_factory=list)
 
 
 def take_lock(connection: Connection) -> bool:
@@ -152,6 +154,10 @@ def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: 
     insert_rows(connection, "sales_changes", [{"accepted_at": moment} for moment in moments])
     update_rows(connection, "operations", "id", outcome.ends)
     update_rows(connection, "operations", "id", outcome.held_back)
+    for operation_id, message in outcome.dead:
+        operator_alerts.raise_or_renew(
+            connection, OPERATION_DEAD, str(operation_id), message, operation_id=operation_id
+        )
 
 
 def _write_stock(connection: Connection, outcome: Outcome, now: datetime) -> None:

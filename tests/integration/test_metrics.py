@@ -122,6 +122,7 @@ def test_alerts_are_counted_and_listed(client: Any, shop: Shop) -> None:
     items = [item for page in pages for item in page]
     assert [item["id"] for item in items] == [str(alert_id) for alert_id in reversed(made)]
     assert items[-1].pop("raisedAt").endswith("Z")
+    assert items[-1].pop("raisedBy")
     assert items[-1] == {
         "id": str(made[0]),
         "productId": str(low[0]),
@@ -129,6 +130,8 @@ def test_alerts_are_counted_and_listed(client: Any, shop: Shop) -> None:
         "severity": "low_stock",
         "stock": 0,
         "threshold": 5,
+        "resolvedAt": None,
+        "resolvedBy": None,
     }
 
 
@@ -149,7 +152,14 @@ def test_alerts_raised_at_the_same_moment_are_listed_once(client: Any, shop: Sho
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": "0"}, {"limit": "101"}, {"cursor": "x"}, {"cursor": "WzEsMl0"}, {"status": "open"}],
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"cursor": "x"},
+        {"cursor": "WzEsMl0"},
+        {"status": "past"},
+        {"productId": "x"},
+    ],
 )
 def test_bad_pages_of_alerts_are_refused(client: Any, query: dict[str, str]) -> None:
     assert client.get(ALERTS, query_string=query).status_code == 422

@@ -102,6 +102,20 @@ _ALERT = {
     "stock": 4,
     "threshold": 5,
     "raisedAt": _LATER,
+    "raisedBy": _OPERATION_ID,
+    "resolvedAt": None,
+    "resolvedBy": None,
+}
+_SYSTEM_ALERT = {
+    "id": _ALERT_ID,
+    "type": "component_away",
+    "message": "Redis is away: operations are accepted and wait.",
+    "component": "redis",
+    "productId": None,
+    "operationId": None,
+    "raisedAt": _LATER,
+    "resolvedAt": None,
+    "resolvedBy": None,
 }
 _KEY = {
     "id": _KEY_ID,
@@ -134,6 +148,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "MovementPage": _page(_MOVEMENT),
     "AlertOut": _ALERT,
     "AlertPage": _page(_ALERT),
+    "SystemAlertOut": _SYSTEM_ALERT,
+    "SystemAlertPage": _page(_SYSTEM_ALERT),
     "OrderIn": {
         "items": [{"productId": _PRODUCT_ID, "quantity": 2}],
         "customerId": "customer-1",

@@ -54,6 +54,7 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
     "listOrders": {"200": {"next": _to("listOrders", "The next page", **_NEXT)}},
     "listOperations": {"200": {"next": _to("listOperations", "The next page", **_NEXT)}},
     "listAlerts": {"200": {"next": _to("listAlerts", "The next page", **_NEXT)}},
+    "listSystemAlerts": {"200": {"next": _to("listSystemAlerts", "The next page", **_NEXT)}},
     "listKeys": {"200": {"next": _to("listKeys", "The next page", **_NEXT)}},
     "adjustStock": {"200": _OPERATION | _STOCK, "202": _OPERATION | _STOCK},
     "countStock": {"200": _OPERATION | _STOCK, "202": _OPERATION | _STOCK},

@@ -1,0 +1,27 @@
+"""Writing a single event, outside of a batch of the line."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from db.queries import streams
+from workers.events import Event
+
+Told = list[tuple[str, int, str, Any]]
+
+
+def tell(connection: Connection, stream: str, event: Event) -> Told:
+    """Write an event under the next number of a stream that tells about no single row.
+
+    The stream's row stays locked until the caller commits, which makes the order of the numbers
+    that of the commits.
+
+    Returns:
+        What is to be broadcast after the commit.
+    """
+    told: Told = [
+        (stream, streams.take_next(connection, stream), event.name, event.wire_fragment())
+    ]
+    streams.write(connection, told, datetime.now(UTC))
+    return told
