@@ -2,7 +2,7 @@
 
 import structlog
 
-from db.models.operation import ANALYTICS, LINE
+from db.models.operation import ANALYTICS, BULK, LINE
 from db.queries import maintenance, operations
 from db.session import jobs_database
 from workers.clock import on_tick
@@ -22,7 +22,7 @@ def sweep() -> None:
     with jobs_database().transaction() as connection:
         waits = {
             queue: operations.oldest_waiting_seconds(connection, queue)
-            for queue in (LINE, ANALYTICS)
+            for queue in (LINE, BULK, ANALYTICS)
         }
     for queue, seconds in waits.items():
         if seconds is not None and seconds > _STRANDED_SECONDS:

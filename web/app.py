@@ -14,6 +14,7 @@ from db.session import web_database
 from web import (
     alerts,
     analytics,
+    bulk,
     documents,
     health,
     inventory,
@@ -39,7 +40,7 @@ from workers.settings import worker_settings
 
 log = structlog.get_logger(__name__)
 
-_ROOMS = (products, inventory, orders, operations, analytics, alerts, keys, health, documents)
+_ROOMS = (products, inventory, bulk, orders, operations, analytics, alerts, keys, health, documents)
 
 
 @dataclass

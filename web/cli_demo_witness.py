@@ -121,7 +121,7 @@ class Witness:
             story = self.stories[topic.key] = Story(begin=data["position"] - 1)
         story.positions.append(data["position"])
         story.last = data
-        if event == "operation_update":
+        if event == "operation_update" and data["status"] != "queued":
             self.repeated_ends += data["operationId"] in self.ends
             self.ends[data["operationId"]] = data
         elif event == "system_alert":

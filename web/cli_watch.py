@@ -184,7 +184,9 @@ def _order_status(data: dict[str, Any]) -> Text:
 
 def _operation_update(data: dict[str, Any]) -> Text:
     said = _coloured(data["status"]) + Text(f"  {printable(data['kind'])}  {data['operationId']}")
-    error = data.get("error")
+    progress, error = data.get("progress"), data.get("error")
+    if progress:
+        said += Text(f"  {progress['done']:,} of {progress['total']:,} rows")
     return said + Text(f"  {printable(error['detail'])}") if error else said
 
 

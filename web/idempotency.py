@@ -24,6 +24,11 @@ class Claim:
         self.key = request.headers.get(HEADER)
         if self.key is not None and not _FORM.fullmatch(self.key):
             raise Invalid((HEADER, "must be 1 to 255 visible ASCII characters"))
+        self._fingerprint: bytes | None = None
+
+    def stands_for(self, fingerprint: bytes) -> None:
+        """Say what tells this request from others, if its body was read elsewhere."""
+        self._fingerprint = fingerprint
 
     def take(self, connection: Connection) -> idempotency.Remembered | None:
         """Take the key; what an earlier request led to, or None.
@@ -33,7 +38,7 @@ class Claim:
         """
         if self.key is None:
             return None
-        print_of_this = _fingerprint()
+        print_of_this = self._fingerprint or _fingerprint()
         found = idempotency.take(
             connection,
             api_key_id=current_key().id,

@@ -19,6 +19,7 @@ from web.schemas.answers import (
     problem_response,
 )
 from web.schemas.examples import EXAMPLES
+from web.schemas.files import BODIES, TABLES, schemas_of_bodies
 from web.schemas.links import LINKS
 
 # Operation ids are for good: clients are generated from them. Where a function's name does not
@@ -80,6 +81,7 @@ def init_openapi(app: APIFlask) -> None:
         components = spec.setdefault("components", {})
         schemas = components.setdefault("schemas", {})
         schemas["Problem"] = PROBLEM_SCHEMA
+        schemas.update(schemas_of_bodies())
         components.update(headers=HEADERS, parameters=PARAMETERS, responses=RESPONSES)
         for name, example in EXAMPLES.items():
             if name in schemas:
@@ -184,6 +186,10 @@ def _template(rule: str) -> str:
 
 def _complete(operation: dict[str, Any], path: str, method: str, scope: str | None) -> None:
     responses = operation["responses"]
+    if operation["operationId"] in BODIES:
+        operation["requestBody"] = {"content": BODIES[operation["operationId"]]}
+    if operation["operationId"] in TABLES:
+        responses["200"]["content"] |= TABLES[operation["operationId"]]
     for response in responses.values():
         if "$ref" not in response:
             response["headers"] = {**header_refs(*ALWAYS), **response.get("headers", {})}

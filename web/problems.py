@@ -217,10 +217,44 @@ PROBLEMS: dict[str, ProblemKind] = {
         "Tell the operator the operation's id; its `error` says why. Submit it again once the"
         " cause is mended.",
     ),
+    "bulk-refused": ProblemKind(
+        409,
+        "Of an adjustment of many products that was to be all or nothing, some rows were refused;"
+        " none was applied.",
+        "Mend the rows that `refused` names, each by its own problem, and send all of them again.",
+        {"refused": "one `{row, productId, sku, quantity, type, problem}` for each refused row"},
+        {
+            "refused": [
+                {
+                    "row": 0,
+                    "productId": _PRODUCT,
+                    "sku": "MUG-1",
+                    "quantity": 12,
+                    "type": "decrement",
+                    "problem": {
+                        "type": "/docs/problems/insufficient-stock",
+                        "title": "Insufficient stock",
+                        "status": 409,
+                        "detail": "12 units were asked for and 8 can be sold.",
+                        "productId": _PRODUCT,
+                        "available": 8,
+                        "requested": 12,
+                    },
+                }
+            ]
+        },
+    ),
+    "nothing-to-retry": ProblemKind(
+        409,
+        "The operation has no refused rows that could be tried again: it is no bulk, has not ended,"
+        " refused nothing, or was all or nothing.",
+        "Read the operation: its `result` counts the refused rows once it has ended.",
+    ),
     "processing-failed": ProblemKind(
         500,
-        "The operation that was to reserve the order's items was given up; the order is rejected.",
-        "Order again; tell the operator if that fails too.",
+        "The operation that was to reserve the order's items was given up, and the order is"
+        " rejected; or a row of a bulk could not be applied, though no rule was against it.",
+        "Try again; tell the operator if that fails too.",
     ),
 }
 

@@ -78,6 +78,7 @@ class WebSettings(BaseSettings):
     ws_connections_per_client: int = Field(default=50, ge=1, le=1_000_000)
     cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
     max_body_bytes: int = Field(default=1_048_576, ge=1024, le=1_073_741_824)
+    max_bulk_bytes: int = Field(default=67_108_864, ge=1024, le=1_073_741_824)
 
     @field_validator("cors_origins")
     @classmethod

@@ -59,7 +59,7 @@ def find_missed(
     if upto - since.position > _MAX_BEHIND:
         return Missed(recovered=False)
     if place.operation_id is not None:
-        return _missed_end(connection, place, since.position, upto)
+        return _missed_of_operation(connection, place, since.position, upto)
     events = streams.events_after(connection, {place.stream: since.position}, PAGE)
     if not _is_whole(events, since.position):
         return Missed(recovered=False)
@@ -81,12 +81,12 @@ def _is_whole(events: list[StreamEvent], after: int) -> bool:
     )
 
 
-def _missed_end(connection: Connection, place: Place, after: int, upto: int) -> Missed:
-    """The same for the end of one operation, which is one event of a stream of many."""
+def _missed_of_operation(connection: Connection, place: Place, after: int, upto: int) -> Missed:
+    """The same for one operation, which is few events of a stream of many."""
     first = streams.events_after(connection, {place.stream: after}, 1)
     if not _is_whole(first, after):
         return Missed(recovered=False)
-    end = snapshots.end_of_operation(
-        connection, place.stream, place.operation_id or "", after=after, upto=upto
+    events = snapshots.events_of_operation(
+        connection, place.stream, place.operation_id or "", after=after, upto=upto, limit=PAGE
     )
-    return Missed(True, [end] if end else [])
+    return Missed(True, events)

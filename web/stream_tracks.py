@@ -50,7 +50,7 @@ class Place:
         stream: whose events.
         room: the clients who get them.
         read: its snapshot; None if there is no such thing.
-        operation_id: only the end of this operation, out of the stream.
+        operation_id: only what tells of this operation, out of the stream.
     """
 
     stream: str
@@ -60,7 +60,7 @@ class Place:
 
 
 def operation_room(operation_id: str) -> str:
-    """The room of those who wait for the end of one operation."""
+    """The room of those who follow one operation."""
     return f"operation:{operation_id}"
 
 

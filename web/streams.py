@@ -89,7 +89,7 @@ class Streams:
         for stream, group in groupby(events, key=lambda event: event[0]):
             mine = list(group)
             for event in mine:
-                if event[2] == "operation_update":
+                if event[2] == "operation_update" and event[3]["status"] != "queued":
                     self._on_end(event[3]["operationId"], event[3])
             if self._tracks.find(stream) is not None:
                 self.feed(stream, mine)

@@ -42,7 +42,7 @@ def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = 
         ``202``, or with ``Prefer: wait`` the operation's end.
     """
     claim = Claim()
-    seconds = _seconds_to_wait()
+    seconds = seconds_to_wait()
     waiter = None
     with ExitStack() as stack:
         with services().database.transaction() as connection:
@@ -65,7 +65,7 @@ def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = 
         may_crash("accepted")
         if found is None:
             services().waker.ask(COMMANDS[operation.kind].queue)
-        response = _respond(operation, waiter, seconds or 0)
+        response = respond(operation, waiter, seconds or 0)
     if found is not None:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -93,7 +93,8 @@ def _remembered(connection: Connection, found: idempotency.Remembered) -> Operat
     return operation
 
 
-def _respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Response:
+def respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Response:
+    """The operation as it is accepted, or its end if that comes in so many seconds."""
     if waiter is None:
         return accepted(operation)
     if not operation.ended and waiter.wait(seconds):
@@ -103,7 +104,7 @@ def _respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Respo
     return response
 
 
-def _seconds_to_wait() -> int | None:
+def seconds_to_wait() -> int | None:
     """Of ``Prefer: wait=N`` (RFC 7240, section 4.3); a preference that is no number is ignored."""
     found = _WAIT.search(",".join(request.headers.getlist("Prefer")))
     return min(int(found[1]), _LONGEST_WAIT) if found else None

@@ -1,6 +1,6 @@
 """A batch: operations decided one by one over what was read once, before it is written once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from traceback import clear_frames
@@ -37,18 +37,25 @@ class Batch:
     Attributes:
         taken: the operations, in order of acceptance.
         book: what they read and what came of it.
+        ahead: products of which an earlier bulk has rows that wait, and that bulk's place in line.
         blocked: products and orders that wait for an earlier operation.
     """
 
     taken: Sequence[Waiting]
     book: Book
+    ahead: Mapping[UUID, int] = field(default_factory=dict)
     blocked: set[UUID] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """How many operations were ended or held back."""
+        return len(self.book.outcome.ends) + len(self.book.outcome.held_back)
 
     def decide(self) -> None:
         """Give each operation its turn."""
         for operation in self.taken:
             touched = self._touched(operation)
-            if operation.held_back or (self.blocked and self.blocked & touched):
+            if operation.held_back or self._has_to_wait(operation, touched):
                 self.blocked |= touched
                 continue
             try:
@@ -63,6 +70,13 @@ class Batch:
                     request_id=operation.request_id,
                 )
                 self.count_attempt(operation, touched, repr(bug))
+
+    def _has_to_wait(self, operation: Waiting, touched: set[UUID]) -> bool:
+        if self.blocked and self.blocked & touched:
+            return True
+        return bool(self.ahead) and any(
+            self.ahead.get(name, operation.seq) < operation.seq for name in touched
+        )
 
     def _touched(self, operation: Waiting) -> set[UUID]:
         touched = {operation.product_id, operation.order_id} - {None}
@@ -137,11 +151,14 @@ class Batch:
             self.book.append_next(stream, end.as_event(operation))
 
 
-def read_book(connection: Connection, taken: Sequence[Waiting]) -> Book:
-    """Read and lock, in one query each, all that these operations name."""
+def read_book(
+    connection: Connection, taken: Sequence[Waiting], products: Collection[UUID] = ()
+) -> Book:
+    """Read and lock, in one query each, all that these operations name, and further products."""
     order_ids = {operation.order_id for operation in taken if operation.order_id is not None}
     orders = line.read_orders(connection, order_ids)
     product_ids = {operation.product_id for operation in taken if operation.product_id is not None}
+    product_ids.update(products)
     for order in orders.values():
         product_ids |= order.items.keys()
     key_ids = {operation.api_key_id for operation in taken if operation.api_key_id is not None}

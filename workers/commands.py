@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
-from db.models.operation import ANALYTICS, LINE
+from db.models.operation import ANALYTICS, BULK, LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,23 @@ class AdjustStock:
     reason: str | None = None
     reference: str | None = None
     expected_stock: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustMany:
+    """Adjust the stock of many products, row by row, in turns between single operations.
+
+    Attributes:
+        bulk_id: whose rows.
+        atomic: all of them or none, in one turn.
+        dry_run: only say what would happen.
+    """
+
+    kind: ClassVar = "adjust-many"
+    queue: ClassVar = BULK
+    bulk_id: UUID
+    atomic: bool = False
     dry_run: bool = False
 
 
@@ -76,12 +93,21 @@ class RebuildRollups:
     end_date: date
 
 
-Command = AdjustStock | CountStock | CreateOrder | ChangeOrderStatus | CheckAlerts | RebuildRollups
+Command = (
+    AdjustStock
+    | AdjustMany
+    | CountStock
+    | CreateOrder
+    | ChangeOrderStatus
+    | CheckAlerts
+    | RebuildRollups
+)
 
 COMMANDS: dict[str, type[Command]] = {
     command.kind: command
     for command in (
         AdjustStock,
+        AdjustMany,
         CountStock,
         CreateOrder,
         ChangeOrderStatus,

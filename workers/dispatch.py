@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
-from db.models.operation import LINE, Operation
+from db.models.operation import ANALYTICS, LINE, Operation
 from db.queries import operations
 from workers.app import app
 from workers.commands import Command, encode
@@ -58,7 +58,11 @@ def record(
 
 def wake(queue: str = LINE) -> None:
     """Publish the one message that makes a worker look; any number of them is harmless."""
-    app.send_task(DRAIN if queue == LINE else REBUILD, queue=queue, **_PUBLISH)
+    if queue == ANALYTICS:
+        app.send_task(REBUILD, queue=ANALYTICS, **_PUBLISH)
+    else:
+        # Bulks take their turns where the line is applied.
+        app.send_task(DRAIN, queue=LINE, **_PUBLISH)
     may_crash("woken")
 
 

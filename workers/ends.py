@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from workers.events import OperationEnded
+from workers.events import OperationUpdated, Progress
 
 MAX_ATTEMPTS = 3
 EndStatus = Literal["succeeded", "failed", "dead"]
@@ -47,13 +47,14 @@ class Ending:
             "finished_at": self.at,
         }
 
-    def as_event(self, operation: Accepted) -> OperationEnded:
+    def as_event(self, operation: Accepted, progress: Progress | None = None) -> OperationUpdated:
         """What its API key is told."""
-        return OperationEnded(
+        return OperationUpdated(
             operation_id=operation.id,
             kind=operation.kind,
             status=self.status,
             attempts=self.attempts,
+            progress=progress,
             result=self.result,
             error=self.error,
             order_id=operation.order_id,

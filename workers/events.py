@@ -56,19 +56,28 @@ class ProductChanged(Event):
     updated_at: datetime
 
 
-class OperationEnded(Event):
-    """An operation has its one end."""
+class Progress(BaseModel):
+    """How far an operation of many rows is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    done: int
+    total: int
+
+
+class OperationUpdated(Event):
+    """An operation has its one end, or one of many rows, still `queued`, is further."""
 
     name: ClassVar = "operation_update"
     operation_id: UUID
     kind: str
-    status: Literal["succeeded", "failed", "dead"]
+    status: Literal["queued", "succeeded", "failed", "dead"]
     attempts: int
-    result: dict[str, Any] | None
-    error: dict[str, Any] | None
-    order_id: UUID | None
-    product_id: UUID | None
-    finished_at: datetime
+    progress: Progress | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    order_id: UUID | None = None
+    product_id: UUID | None = None
+    finished_at: datetime | None = None
     request_id: str | None
 
 
@@ -102,5 +111,5 @@ class SystemAlerted(Event):
 
 EVENTS: dict[str, type[Event]] = {
     event.name: event
-    for event in (StockAdjusted, OrderMoved, ProductChanged, OperationEnded, SystemAlerted)
+    for event in (StockAdjusted, OrderMoved, ProductChanged, OperationUpdated, SystemAlerted)
 }

@@ -1,18 +1,24 @@
 """The line: takes what is next, reads once, decides in order, writes once, commits."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID, uuid4
 
 import structlog
+from sqlalchemy import Connection
 
 from db.errors import is_passing
-from db.queries import line, marker
+from db.models.operation import Waiting
+from db.queries import bulks, line, marker
 from db.queries.installation import beat_heart
 from db.session import Database, line_database, marker_database
 from workers.app import app
 from workers.batch import Batch, read_book
 from workers.broadcast import broadcast
+from workers.bulk import blame as blame_rows
+from workers.bulk import take_turn
+from workers.bulk_turn import BulkTurn
+from workers.commands import AdjustMany
 from workers.crash import may_crash
 from workers.dispatch import DRAIN, wake
 
@@ -47,13 +53,37 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
     if not ids:
         return 0
     may_crash("taken")
-    return _apply_taken(database, token, ids)
+    return _apply_taken(database, token, ids, _apply)
 
 
-def _apply_taken(database: Database, token: UUID, ids: Sequence[UUID]) -> int:
+def apply_bulk(database: Database) -> int:
+    """Give the oldest bulk its next turn, in one transaction.
+
+    Returns:
+        How many rows got their verdict; 0 means that there is no bulk, that it has to wait for
+        single operations, or that another worker is on.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
+    """
+    token = uuid4()
+    with marker_database().transaction() as connection:
+        operation = bulks.first_waiting(connection)
+        if operation is None or not marker.take(connection, token, [operation.id]):
+            return 0
+    may_crash("taken")
+    return _apply_taken(database, token, [operation.id], _apply_rows)
+
+
+def _apply_taken(
+    database: Database,
+    token: UUID,
+    ids: Sequence[UUID],
+    apply: Callable[[Database, UUID, Sequence[UUID]], Batch | BulkTurn | None],
+) -> int:
     began = time.monotonic()
     try:
-        batch = _apply(database, token, ids)
+        batch = apply(database, token, ids)
     except Exception as error:
         if is_passing(error):
             if time.monotonic() - began < _INNOCENT_SECONDS:
@@ -69,7 +99,7 @@ def _apply_taken(database: Database, token: UUID, ids: Sequence[UUID]) -> int:
     broadcast(outcome.events)
     may_crash("broadcast")
     _log_ends(batch)
-    return len(outcome.ends) + len(outcome.held_back)
+    return batch.count
 
 
 def _apply(database: Database, token: UUID, ids: Sequence[UUID]) -> Batch | None:
@@ -78,13 +108,25 @@ def _apply(database: Database, token: UUID, ids: Sequence[UUID]) -> Batch | None
         if not line.take_lock(connection) or marker.release(connection, token) is None:
             return None
         taken = line.waiting(connection, ids)
-        batch = Batch(taken, read_book(connection, taken))
+        book = read_book(connection, taken)
+        batch = Batch(taken, book, bulks.ahead_of(connection, book.levels))
         may_crash("read")
         batch.decide()
         may_crash("decided")
         line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
         may_crash("written")
     return batch
+
+
+def _apply_rows(database: Database, token: UUID, ids: Sequence[UUID]) -> BulkTurn | None:
+    """The same for the next rows of a bulk; None as well if it has to wait."""
+    with database.transaction() as connection:
+        if not line.take_lock(connection) or marker.release(connection, token) is None:
+            return None
+        taken = line.waiting(connection, ids)
+        turn = take_turn(connection, taken[0]) if taken else None
+        may_crash("written")
+    return turn
 
 
 def _take(database: Database, token: UUID, limit: int) -> list[UUID]:
@@ -153,17 +195,26 @@ def _blame(database: Database, token: UUID, reason: str) -> bool:
         if ids is None:
             return False
         taken = line.waiting(connection, ids)
-        batch = Batch(taken, read_book(connection, taken))
-        suspects = [operation for operation in taken if not operation.held_back]
-        if len(suspects) == 1:
-            batch.count_attempt(suspects[0], set(), reason)
-            line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
+        batch: Batch | BulkTurn
+        if taken and taken[0].kind == AdjustMany.kind:
+            batch = blame_rows(connection, taken[0], reason)
         else:
-            line.count_attempts(connection, [operation.id for operation in suspects])
+            batch = _blame_operations(connection, taken, reason)
         may_crash("blamed")
     broadcast(batch.book.outcome.events)
     _log_ends(batch)
     return True
+
+
+def _blame_operations(connection: Connection, taken: Sequence[Waiting], reason: str) -> Batch:
+    batch = Batch(taken, read_book(connection, taken))
+    suspects = [operation for operation in taken if not operation.held_back]
+    if len(suspects) == 1:
+        batch.count_attempt(suspects[0], set(), reason)
+        line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
+    else:
+        line.count_attempts(connection, [operation.id for operation in suspects])
+    return batch
 
 
 def _excuse(token: UUID) -> None:
@@ -179,7 +230,7 @@ def _excuse(token: UUID) -> None:
         log.warning("marker_left", error=repr(error))
 
 
-def _log_ends(batch: Batch) -> None:
+def _log_ends(batch: Batch | BulkTurn) -> None:
     known = {operation.id: operation for operation in batch.taken}
     for end in batch.book.outcome.ends:
         operation = known[end["id"]]
@@ -204,7 +255,8 @@ def drain(database: Database) -> bool:
     """
     deadline = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < deadline:
-        if apply_next(database) == 0:
+        ended = apply_next(database)
+        if apply_bulk(database) + ended == 0:
             return False
     return True
 

@@ -3,6 +3,7 @@
 from db.models import (
     alert,
     api_key,
+    bulk,
     idempotency,
     installation,
     operation,
@@ -18,6 +19,7 @@ from db.models import (
 __all__ = [
     "alert",
     "api_key",
+    "bulk",
     "idempotency",
     "installation",
     "operation",

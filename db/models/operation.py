@@ -30,6 +30,7 @@ from db.base import metadata
 STATUSES = ("queued", "succeeded", "failed", "dead")
 ENDS = ("succeeded", "failed", "dead")
 LINE = "line"
+BULK = "bulk"
 ANALYTICS = "analytics"
 
 _known = ", ".join(f"'{status}'" for status in STATUSES)
@@ -55,7 +56,7 @@ operations = Table(
     Column("created_at", TIMESTAMP(timezone=True), nullable=False, server_default=func.now()),
     Column("finished_at", TIMESTAMP(timezone=True)),
     CheckConstraint(f"status IN ({_known})", name="status_known"),
-    CheckConstraint(f"queue IN ('{LINE}', '{ANALYTICS}')", name="queue_known"),
+    CheckConstraint(f"queue IN ('{LINE}', '{BULK}', '{ANALYTICS}')", name="queue_known"),
     CheckConstraint("(status = 'queued') = (finished_at IS NULL)", name="one_end"),
     CheckConstraint("(status IN ('failed', 'dead')) = (error IS NOT NULL)", name="error_explains"),
     Index(
@@ -132,6 +133,7 @@ class Operation:
     retry_of: UUID | None
     created_at: datetime
     finished_at: datetime | None
+    progress: dict[str, Any] | None = None
 
     @property
     def ended(self) -> bool:

@@ -10,6 +10,10 @@ from db.models.operation import Operation
 
 _COLUMNS = """id, seq, kind, status, attempts, result, error, product_id, order_id, api_key_id,
     request_id, retry_of, created_at, finished_at"""
+#: The last field of `Operation`, which only a bulk has.
+PROGRESS = """CASE WHEN kind = 'adjust-many' THEN (
+        SELECT jsonb_build_object('done', done, 'total', total) FROM bulks
+        WHERE bulks.id = (payload ->> 'bulk_id')::uuid) END AS progress"""
 
 _INSERT = text(f"""
     INSERT INTO operations
@@ -36,7 +40,7 @@ def find(connection: Connection, operation_id: UUID) -> Operation | None:
     return found[0] if found else None
 
 
-_FIND = text(f"SELECT {_COLUMNS} FROM operations WHERE id = ANY(:ids)")  # noqa: S608
+_FIND = text(f"SELECT {_COLUMNS}, {PROGRESS} FROM operations WHERE id = ANY(:ids)")  # noqa: S608
 
 
 def find_all(connection: Connection, ids: Collection[UUID]) -> list[Operation]:
@@ -69,7 +73,7 @@ def page(
     }
     where = " AND ".join(clause for name, clause in clauses.items() if wanted[name] is not None)
     statement = text(
-        f"SELECT {_COLUMNS} FROM operations"  # noqa: S608 - our own names
+        f"SELECT {_COLUMNS}, {PROGRESS} FROM operations"  # noqa: S608 - our own names
         f" {'WHERE ' + where if where else ''} ORDER BY id DESC LIMIT :limit"
     )
     return [Operation(*row) for row in connection.execute(statement, wanted)]

@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from db.models.operation import Operation
+from db.queries.operations import PROGRESS
 
+_COLUMNS = ", ".join(f"o.{field.name}" for field in fields(Operation) if field.name != "progress")
 _OPERATION = text(f"""
-    SELECT s.head, {", ".join(f"o.{field.name}" for field in fields(Operation))}
+    SELECT s.head, {_COLUMNS}, {PROGRESS}
     FROM operations o LEFT JOIN streams s ON s.name = 'operations:' || o.api_key_id
     WHERE o.id = :id
 """)  # noqa: S608 - our own names
@@ -28,20 +30,20 @@ def operation_in_stream(
     return (Operation(*row[1:]), row[0]) if row else None
 
 
-def end_of_operation(
-    connection: Connection, stream: str, operation_id: str, *, after: int, upto: int
-) -> tuple[str, int, str, dict[str, Any]] | None:
-    """The event that told an operation's end, if it lies in this part of its stream."""
-    row = connection.execute(
+def events_of_operation(
+    connection: Connection, stream: str, operation_id: str, *, after: int, upto: int, limit: int
+) -> list[tuple[str, int, str, dict[str, Any]]]:
+    """The last events that tell of an operation in this part of its stream, in order."""
+    found = connection.execute(
         text("""
             SELECT stream, position, name, data FROM events
             WHERE stream = :stream AND position > :after AND position <= :upto
               AND data ->> 'operationId' = :id
-            ORDER BY position LIMIT 1
+            ORDER BY position DESC LIMIT :limit
         """),
-        {"stream": stream, "after": after, "upto": upto, "id": operation_id},
-    ).one_or_none()
-    return (row[0], row[1], row[2], row[3]) if row else None
+        {"stream": stream, "after": after, "upto": upto, "id": operation_id, "limit": limit},
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in found][::-1]
 
 
 def ended_operations(connection: Connection, ids: Collection[UUID]) -> list[UUID]:

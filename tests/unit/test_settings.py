@@ -92,6 +92,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "https://one.example,two": "'two' is no origin",
     },
     "MAX_BODY_BYTES": {"1": "unset it for 1048576", "all": "1048576", "9" * 30: "1048576"},
+    "MAX_BULK_BYTES": {"1": "unset it for 67108864", "all": "67108864", "9" * 30: "67108864"},
     "LOG_FORMAT": {"xml": "'text' or 'json'"},
 }
 _HIDDEN = {"REDIS_TOKEN", "PMS_API_KEY"}

@@ -152,6 +152,8 @@ _OWN_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-
 # What a rule may say against an operation, by the operationId of its route.
 REFUSALS = {
     "adjustStock": ("insufficient-stock", "stock-changed", "stock-limit"),
+    "adjustMany": ("bulk-refused",),
+    "retryRefused": ("nothing-to-retry", "already-retried"),
     "countStock": ("count-below-reserved", "stock-changed"),
     "createOrder": ("insufficient-stock",),
     "changeOrderStatus": ("invalid-transition",),

@@ -94,6 +94,24 @@ _MOVEMENT = {
     "operationId": _OPERATION_ID,
     "createdAt": _LATER,
 }
+_REFUSED = {
+    "row": 0,
+    "productId": _PRODUCT_ID,
+    "sku": "MUG-1",
+    "quantity": 12,
+    "type": "decrement",
+    "reason": None,
+    "reference": None,
+    "problem": {
+        "type": "/docs/problems/insufficient-stock",
+        "title": "Insufficient stock",
+        "status": 409,
+        "detail": "12 units were asked for and 8 can be sold.",
+        "productId": _PRODUCT_ID,
+        "available": 8,
+        "requested": 12,
+    },
+}
 _ALERT = {
     "id": _ALERT_ID,
     "productId": _PRODUCT_ID,
@@ -142,6 +160,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "type": "increment",
         "reason": "delivery",
     },
+    "BulkRowIn": {"sku": "MUG-1", "quantity": 10, "type": "increment", "reason": "delivery"},
+    "RefusedOut": _REFUSED,
+    "RefusedPage": _page(_REFUSED),
     "CountIn": {"productId": _PRODUCT_ID, "counted": 10, "reason": "yearly count"},
     "StockOut": _STOCK,
     "MovementOut": _MOVEMENT,

@@ -14,6 +14,7 @@ def _with_body(operation: str, text: str, body: Any) -> dict[str, Any]:
 
 
 _OPERATION = {"operation": _to("readOperation", "How far it is", operation_id=_ID)}
+_REFUSED = {"refused": _to("listRefused", "What was refused of it", operation_id=_ID)}
 _PRODUCT = {
     "product": _to("readProduct", "The product as it stands", product_id=_ID),
     "update": _to("updateProduct", "Change it", product_id=_ID),
@@ -57,6 +58,9 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
     "listSystemAlerts": {"200": {"next": _to("listSystemAlerts", "The next page", **_NEXT)}},
     "listKeys": {"200": {"next": _to("listKeys", "The next page", **_NEXT)}},
     "adjustStock": {"200": _OPERATION | _STOCK, "202": _OPERATION | _STOCK},
+    "adjustMany": {"200": _OPERATION | _REFUSED, "202": _OPERATION | _REFUSED},
+    "retryRefused": {"200": _OPERATION | _REFUSED, "202": _OPERATION | _REFUSED},
+    "listRefused": {"200": {"next": _to("listRefused", "The next page", **_NEXT)}},
     "countStock": {"200": _OPERATION | _STOCK, "202": _OPERATION | _STOCK},
     "createOrder": {"201": _OPERATION | _ORDER, "202": _OPERATION | _ORDER},
     "changeOrderStatus": {"200": _OPERATION | _ORDER, "202": _OPERATION | _ORDER},

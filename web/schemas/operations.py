@@ -38,7 +38,7 @@ class Resource(Out):
 
 
 class Progress(Out):
-    """How far an operation of many rows is."""
+    """How far an operation of many rows is; null for one of a single row."""
 
     done: int
     total: int
@@ -76,7 +76,7 @@ class OperationOut(Out):
             kind=operation.kind,
             status=operation.status,  # type: ignore[arg-type]
             attempts=operation.attempts,
-            progress=None,
+            progress=Progress(**operation.progress) if operation.progress else None,
             result=operation.result,
             error=operation.error,
             resource=resource,

@@ -75,10 +75,11 @@ def parse(model: type[BaseModel], values: Any, prefix: str = "/") -> BaseModel:
         return model.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise Invalid(*(_named(problem, prefix) for problem in found[:100])) from None
+        raise Invalid(*(named(problem, prefix) for problem in found[:100])) from None
 
 
-def _named(problem: Any, prefix: str) -> tuple[str, str]:
+def named(problem: Any, prefix: str) -> tuple[str, str]:
+    """The pointer to a bad field, and what is wrong with it."""
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in problem["loc"]]
     detail = problem["msg"].removeprefix("Value error, ")
     return (prefix + "/".join(steps) if steps else ""), detail

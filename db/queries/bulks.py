@@ -1,0 +1,296 @@
+"""Bulks: writing their rows at the door, taking them in turns, keeping their verdicts."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, text
+
+from db.models.bulk import Bulk, BulkRow, RefusedRow
+from db.models.operation import Waiting
+from db.queries.rows import insert_rows
+
+# Of the single operations, so many are looked at: those that the next batch of the line takes.
+NEXT_SINGLES = 500
+
+
+def insert(connection: Connection, bulk_id: UUID, total: int) -> None:
+    """Write a bulk whose rows are written; its operation comes last."""
+    connection.execute(
+        text("INSERT INTO bulks (id, total) VALUES (:id, :total)"), {"id": bulk_id, "total": total}
+    )
+
+
+def insert_some(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write some rows of a bulk to be: bulk_id, row, product_id, change, reason, reference."""
+    insert_rows(connection, "bulk_rows", rows)
+
+
+_PRODUCTS = text("""
+    SELECT id, sku FROM products WHERE id = ANY(:ids)
+    UNION SELECT id, sku FROM products WHERE sku = ANY(:skus)
+""")
+
+
+def products_of(
+    connection: Connection, ids: Collection[UUID], skus: Collection[str]
+) -> tuple[set[UUID], dict[str, UUID]]:
+    """Which of these ids there are, and the products that have these SKUs."""
+    found = connection.execute(_PRODUCTS, {"ids": list(ids), "skus": list(skus)}).all()
+    return {row[0] for row in found}, {row[1]: row[0] for row in found if row[1] is not None}
+
+
+def copy_refused(connection: Connection, old: UUID, new: UUID) -> int:
+    """Have the refused rows of a bulk wait once more, in another one; says how many there are."""
+    return connection.execute(
+        text("""
+            INSERT INTO bulk_rows (bulk_id, row, product_id, change, reason, reference)
+            SELECT :new, row, product_id, change, reason, reference FROM bulk_rows
+            WHERE bulk_id = :old AND state = 'refused'
+        """),
+        {"old": old, "new": new},
+    ).rowcount
+
+
+_REFUSED = text("""
+    SELECT r.row, r.product_id, p.sku, r.change, r.reason, r.reference, r.problem
+    FROM bulk_rows r JOIN products p ON p.id = r.product_id
+    WHERE r.bulk_id = :id AND r.row > :after AND r.state = 'refused' ORDER BY r.row LIMIT :limit
+""")
+
+
+def refused(connection: Connection, bulk_id: UUID, *, after: int, limit: int) -> list[RefusedRow]:
+    """Refused rows, in their order."""
+    wanted = {"id": bulk_id, "after": after, "limit": limit}
+    return [RefusedRow(*row) for row in connection.execute(_REFUSED, wanted)]
+
+
+# The turns of a worker
+
+_WAITING = """
+    SELECT id, seq, kind, payload, attempts, product_id, order_id, api_key_id, request_id,
+           created_at, false AS held_back
+    FROM operations WHERE status = 'queued' AND queue = 'bulk' ORDER BY seq
+"""
+_FIRST = text(_WAITING + "LIMIT 1")
+_ALL = text("SELECT seq, payload FROM operations WHERE status = 'queued' AND queue = 'bulk'")
+
+
+def first_waiting(connection: Connection) -> Waiting | None:
+    """The operation of the oldest bulk."""
+    row = connection.execute(_FIRST).one_or_none()
+    return Waiting(*row) if row else None
+
+
+_AHEAD = text("""
+    SELECT DISTINCT bulk_id, product_id FROM bulk_rows
+    WHERE bulk_id = ANY(:bulks) AND product_id = ANY(:products) AND state = 'waiting'
+""")
+
+
+def ahead_of(connection: Connection, product_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Of these products, those with rows that wait, and the place in line of their first bulk.
+
+    Dry runs are ahead of nobody: they change nothing.
+    """
+    if not product_ids:
+        return {}
+    places = {
+        UUID(payload["bulk_id"]): seq
+        for seq, payload in connection.execute(_ALL)
+        if not payload["dry_run"]
+    }
+    if not places:
+        return {}
+    wanted = {"bulks": list(places), "products": list(product_ids)}
+    found: dict[UUID, int] = {}
+    for bulk_id, product_id in connection.execute(_AHEAD, wanted):
+        found[product_id] = min(places[bulk_id], found.get(product_id, places[bulk_id]))
+    return found
+
+
+_EARLIER = text("""
+    WITH earlier AS (
+        SELECT product_id, order_id FROM operations
+        WHERE status = 'queued' AND queue = 'line' AND seq < :seq ORDER BY seq LIMIT :most
+    )
+    SELECT product_id FROM earlier WHERE product_id IS NOT NULL
+    UNION SELECT i.product_id FROM earlier JOIN order_items i USING (order_id)
+    UNION ALL SELECT NULL FROM (SELECT count(*) AS waiting FROM earlier) c WHERE waiting = :most
+""")
+
+
+def products_before(connection: Connection, seq: int) -> set[UUID] | None:
+    """The products that single operations wait for which were accepted before this place.
+
+    Returns:
+        None if so many wait that the bulk's turn has not come.
+    """
+    wanted = {"seq": seq, "most": NEXT_SINGLES}
+    found = set(connection.execute(_EARLIER, wanted).scalars())
+    return None if None in found else found
+
+
+_READ = text("""
+    SELECT id, total, done, refused, given_up, next_row, told_at FROM bulks
+    WHERE id = :id FOR UPDATE
+""")
+_ROW = "r.row, r.product_id, r.change, r.reason, r.reference"
+_NEXT = text(f"""
+    SELECT {_ROW} FROM bulk_rows r
+    WHERE bulk_id = :id AND row >= :next AND state = 'waiting' ORDER BY row LIMIT :limit
+""")  # noqa: S608 - our own names
+_SUSPECTS = text(f"""
+    SELECT {_ROW} FROM bulk_rows r WHERE bulk_id = :id AND suspect ORDER BY row LIMIT :limit
+""")  # noqa: S608 - our own names
+_PULLED = text(f"""
+    WITH singles AS (
+        SELECT product_id, order_id FROM operations
+        WHERE status = 'queued' AND queue = 'line' ORDER BY seq LIMIT :singles
+    ), named AS (
+        SELECT product_id FROM singles WHERE product_id IS NOT NULL
+        UNION SELECT i.product_id FROM singles JOIN order_items i USING (order_id)
+    )
+    SELECT {_ROW} FROM bulk_rows r
+    WHERE bulk_id = :id AND state = 'waiting' AND product_id IN (SELECT product_id FROM named)
+    ORDER BY row LIMIT :limit
+""")  # noqa: S608 - our own names
+
+
+def read(connection: Connection, bulk_id: UUID) -> Bulk:
+    """How far it is, locked."""
+    return Bulk(*connection.execute(_READ, {"id": bulk_id}).one())
+
+
+def next_rows(connection: Connection, bulk: Bulk, limit: int) -> list[BulkRow]:
+    """The first rows that wait."""
+    wanted = {"id": bulk.id, "next": bulk.next_row, "limit": limit}
+    return [BulkRow(*row) for row in connection.execute(_NEXT, wanted)]
+
+
+def suspects(connection: Connection, bulk_id: UUID, limit: int) -> list[BulkRow]:
+    """The first of the rows that were in hand when something went wrong."""
+    return [BulkRow(*row) for row in connection.execute(_SUSPECTS, {"id": bulk_id, "limit": limit})]
+
+
+def wanted_rows(connection: Connection, bulk_id: UUID, limit: int) -> list[BulkRow]:
+    """Rows of products that single operations wait for: no single has to wait for the others."""
+    wanted = {"id": bulk_id, "limit": limit, "singles": NEXT_SINGLES}
+    return [BulkRow(*row) for row in connection.execute(_PULLED, wanted)]
+
+
+_PASSED = text("""
+    SELECT product_id, sum(change)::bigint FROM bulk_rows
+    WHERE bulk_id = :id AND state = 'passed' AND product_id = ANY(:products) GROUP BY product_id
+""")
+
+
+def passed(connection: Connection, bulk_id: UUID, products: Collection[UUID]) -> dict[UUID, int]:
+    """What a dry run would have changed so far, by product."""
+    found = connection.execute(_PASSED, {"id": bulk_id, "products": list(products)})
+    return {row[0]: row[1] for row in found}
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What one turn has decided.
+
+    Attributes:
+        applied: rows, by their numbers.
+        refused: rows with their problems.
+    """
+
+    applied: list[int]
+    refused: dict[int, dict[str, Any]]
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.applied) + len(self.refused)
+
+
+_DROP = text("DELETE FROM bulk_rows WHERE bulk_id = :id AND row = ANY(:rows)")
+_PASS = text("""
+    UPDATE bulk_rows SET state = 'passed', suspect = false WHERE bulk_id = :id AND row = ANY(:rows)
+""")
+_REFUSE = text("""
+    UPDATE bulk_rows AS kept SET state = 'refused', suspect = false, problem = given.problem
+    FROM json_to_recordset(:rows) AS given(row int, problem jsonb)
+    WHERE kept.bulk_id = :id AND kept.row = given.row
+""")
+_UPDATE = text("""
+    UPDATE bulks SET done = :done, refused = :refused, given_up = :given_up, next_row = :next_row,
+                     told_at = :told_at
+    WHERE id = :id
+""")
+
+
+def settle(connection: Connection, bulk: Bulk, verdicts: Verdicts, *, dry_run: bool) -> None:
+    """Keep the verdicts of a turn, and how far the bulk is now."""
+    if verdicts.applied:
+        wanted = {"id": bulk.id, "rows": verdicts.applied}
+        connection.execute(_PASS if dry_run else _DROP, wanted)
+    if verdicts.refused:
+        rows = [{"row": row, "problem": problem} for row, problem in verdicts.refused.items()]
+        connection.execute(_REFUSE, {"id": bulk.id, "rows": orjson.dumps(rows).decode()})
+    update(connection, bulk)
+
+
+def update(connection: Connection, bulk: Bulk) -> None:
+    """Keep how far it is."""
+    connection.execute(
+        _UPDATE,
+        {
+            "id": bulk.id,
+            "done": bulk.done,
+            "refused": bulk.refused,
+            "given_up": bulk.given_up,
+            "next_row": bulk.next_row,
+            "told_at": bulk.told_at,
+        },
+    )
+
+
+def forget_passed(connection: Connection, bulk_id: UUID) -> None:
+    """A dry run has ended: only what it refuses remains."""
+    connection.execute(
+        text("DELETE FROM bulk_rows WHERE bulk_id = :id AND state = 'passed'"), {"id": bulk_id}
+    )
+
+
+def suspect(connection: Connection, bulk_id: UUID, rows: Collection[int]) -> None:
+    """Suspect these rows: they will be taken in ever smaller turns."""
+    connection.execute(
+        text("UPDATE bulk_rows SET suspect = true WHERE bulk_id = :id AND row = ANY(:rows)"),
+        {"id": bulk_id, "rows": list(rows)},
+    )
+
+
+def refuse_all(connection: Connection, bulk: Bulk, problem: dict[str, Any]) -> None:
+    """Refuse every row that waits."""
+    count = connection.execute(
+        text("""
+            UPDATE bulk_rows SET state = 'refused', suspect = false, problem = CAST(:p AS jsonb)
+            WHERE bulk_id = :id AND state = 'waiting'
+        """),
+        {"id": bulk.id, "p": orjson.dumps(problem).decode()},
+    ).rowcount
+    bulk.done += count
+    bulk.refused += count
+    update(connection, bulk)
+
+
+def set_attempts(connection: Connection, operation_id: UUID, attempts: int) -> None:
+    """How often the rows in hand have failed."""
+    connection.execute(
+        text("UPDATE operations SET attempts = :attempts WHERE id = :id AND status = 'queued'"),
+        {"id": operation_id, "attempts": attempts},
+    )
+
+
+def due_for_telling(bulk: Bulk, now: datetime, seconds: float) -> bool:
+    """Whether its progress was told long enough ago."""
+    return bulk.told_at is None or (now - bulk.told_at).total_seconds() >= seconds

@@ -1,0 +1,79 @@
+"""Operations that are accepted together with rows of their own, written in one transaction."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import Response, g
+from sqlalchemy import Connection
+
+from db.models.operation import Operation
+from db.queries import idempotency, operations
+from web.auth import current_key
+from web.errors import Problem
+from web.idempotency import Claim
+from web.services import services
+from web.submit import respond, seconds_to_wait
+from workers.commands import COMMANDS, Command
+from workers.crash import may_crash
+from workers.dispatch import record
+
+
+def accept_with(
+    prepare: Callable[[Connection], Command], claim: Claim, *, retry_of: UUID | None = None
+) -> tuple[Operation, bool]:
+    """Record the operation of a command that needs rows of its own.
+
+    Args:
+        prepare: writes the rows, in the transaction that records the operation after them, and
+            gives the command; what it raises leaves nothing.
+        claim: to the request's idempotency key.
+        retry_of: the operation that this one tries again.
+
+    Returns:
+        The operation, and whether an earlier request had made it.
+    """
+    with services().database.transaction() as connection:
+        found = claim.take(connection)
+        if found is not None:
+            return _remembered(connection, found), True
+        operation = record(
+            connection,
+            prepare(connection),
+            api_key_id=current_key().id,
+            request_id=g.request_id,
+            retry_of=retry_of,
+        )
+        if claim.key is not None:
+            idempotency.remember_operation(
+                connection,
+                api_key_id=current_key().id,
+                key=claim.key,
+                operation_id=operation.id,
+            )
+        may_crash("recorded")
+    may_crash("accepted")
+    services().waker.ask(COMMANDS[operation.kind].queue)
+    return operation, False
+
+
+def finish(operation: Operation, replayed: bool) -> Response:
+    """Answer with an accepted operation, or with its end if the client waits for it."""
+    seconds = seconds_to_wait()
+    if seconds is None:
+        response = respond(operation, None, 0)
+    else:
+        # An end that came before this is found by the next poll.
+        with services().waiters.register(operation.id) as waiter:
+            response = respond(operation, waiter, seconds)
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _remembered(connection: Connection, found: idempotency.Remembered) -> Operation:
+    operation = None
+    if found.operation_id is not None:
+        operation = operations.find(connection, found.operation_id)
+    if operation is None:
+        raise Problem(422, "idempotency-key-reused", "The key was used with another request.")
+    return operation

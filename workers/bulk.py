@@ -1,0 +1,138 @@
+"""Bulks: rows of one operation, applied in turns between the single operations of the line.
+
+A turn is a transaction of the line of its own: the oldest bulk's next rows, and before them those
+of products that single operations wait for. Nobody else has to wait: a single operation is held
+only while an earlier bulk has rows of one of its products (`Batch.ahead`).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from db.models.bulk import MOST_ATOMIC_ROWS, Bulk, BulkRow
+from db.models.operation import Waiting
+from db.queries import bulks, line
+from workers.batch import read_book
+from workers.book import Book
+from workers.bulk_turn import BulkTurn
+from workers.commands import AdjustMany, decode
+from workers.ends import MAX_ATTEMPTS
+
+# A turn is to be so short that nobody notices it who waits for the next one.
+_TURN_SECONDS = 0.03
+_LEAST, _MOST = 50, 1_000
+# Rows that were in hand when something went wrong are taken in turns of so many, then singly.
+_CAREFUL = 32
+
+
+class _Pace:
+    """How many rows a turn of this process takes, by what the last ones took."""
+
+    def __init__(self) -> None:
+        self.rows = 200
+
+    def took(self, rows: int, seconds: float) -> None:
+        """A turn is over."""
+        if rows and seconds > 0:
+            fitting = rows * _TURN_SECONDS / seconds
+            self.rows = int(min(max((self.rows + fitting) / 2, _LEAST), _MOST))
+
+
+_pace = _Pace()
+
+
+def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
+    """Decide and write the next rows of a bulk.
+
+    Returns:
+        None if it has to wait for single operations that were accepted before it.
+    """
+    began = time.monotonic()
+    command = decode(operation.kind, operation.payload)
+    assert isinstance(command, AdjustMany)
+    before = bulks.products_before(connection, operation.seq)
+    if before is None:
+        return None
+    bulk = bulks.read(connection, command.bulk_id)
+    rows = _choose(connection, operation, bulk, command)
+    free = [row for row in rows if row.product_id not in before]
+    if not free or (command.atomic and len(free) < len(rows)):
+        return None
+    turn = BulkTurn(operation, command, bulk, _read(connection, operation, command, free))
+    turn.decide(free)
+    if before:
+        # What is left out for now must be found again.
+        skipped = [row.row for row in rows if row.product_id in before]
+        bulk.next_row = min([bulk.next_row, *skipped])
+    turn.keep(connection)
+    line.write(connection, turn.book.outcome, turn.book.given, turn.book.now)
+    if operation.attempts and not bulks.suspects(connection, bulk.id, 1):
+        bulks.set_attempts(connection, operation.id, 0)
+    _pace.took(len(free), time.monotonic() - began)
+    return turn
+
+
+def _choose(
+    connection: Connection, operation: Waiting, bulk: Bulk, command: AdjustMany
+) -> list[BulkRow]:
+    """The rows of the next turn, in their order; of each product always its first ones."""
+    if command.atomic:
+        return bulks.next_rows(connection, bulk, MOST_ATOMIC_ROWS)
+    if operation.attempts:
+        few = _CAREFUL if operation.attempts == 1 else 1
+        found = bulks.suspects(connection, bulk.id, few)
+        if found:
+            return found
+    chosen = {} if command.dry_run else _wanted(connection, bulk)
+    filling = bulks.next_rows(connection, bulk, max(_LEAST, _pace.rows - len(chosen)))
+    if filling:
+        bulk.next_row = filling[-1].row + 1
+    chosen.update((row.row, row) for row in filling)
+    return [chosen[number] for number in sorted(chosen)]
+
+
+def _wanted(connection: Connection, bulk: Bulk) -> dict[int, BulkRow]:
+    return {row.row: row for row in bulks.wanted_rows(connection, bulk.id, _pace.rows)}
+
+
+def _read(
+    connection: Connection, operation: Waiting, command: AdjustMany, rows: Sequence[BulkRow]
+) -> Book:
+    products = {row.product_id for row in rows}
+    book = read_book(connection, [operation], products)
+    if command.dry_run:
+        for product_id, change in bulks.passed(connection, command.bulk_id, products).items():
+            level = book.levels[product_id]
+            level.on_hand = max(level.on_hand + change, level.reserved)
+    return book
+
+
+def blame(connection: Connection, operation: Waiting, reason: str) -> BulkTurn:
+    """A turn has failed, or its worker died: find the row that did it, in ever smaller turns."""
+    command = decode(operation.kind, operation.payload)
+    assert isinstance(command, AdjustMany)
+    bulk = bulks.read(connection, command.bulk_id)
+    turn = BulkTurn(operation, command, bulk, read_book(connection, [operation]))
+    attempts = operation.attempts + 1
+    in_hand = bulks.suspects(connection, bulk.id, 1)
+    if command.atomic:
+        if attempts >= MAX_ATTEMPTS:
+            turn.give_up(connection, reason)
+        else:
+            bulks.set_attempts(connection, operation.id, attempts)
+    elif not in_hand:
+        _pace.rows = _MOST
+        rows = _choose(connection, replace(operation, attempts=0), bulk, command)
+        bulks.suspect(connection, bulk.id, [row.row for row in rows])
+        bulks.set_attempts(connection, operation.id, 1)
+    elif attempts < MAX_ATTEMPTS:
+        bulks.set_attempts(connection, operation.id, attempts)
+    else:
+        turn.give_up_row(connection, in_hand[0], reason)
+        bulks.set_attempts(
+            connection, operation.id, int(bool(bulks.suspects(connection, bulk.id, 1)))
+        )
+    line.write(connection, turn.book.outcome, turn.book.given, turn.book.now)
+    return turn
