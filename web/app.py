@@ -22,6 +22,7 @@ from web import (
     operations,
     orders,
     products,
+    refused,
 )
 from web.auth import authenticate, guard, init_auth, register_first_key
 from web.browsers import init_browsers
@@ -40,7 +41,19 @@ from workers.settings import worker_settings
 
 log = structlog.get_logger(__name__)
 
-_ROOMS = (products, inventory, bulk, orders, operations, analytics, alerts, keys, health, documents)
+_ROOMS = (
+    products,
+    inventory,
+    bulk,
+    orders,
+    operations,
+    refused,
+    analytics,
+    alerts,
+    keys,
+    health,
+    documents,
+)
 
 
 @dataclass

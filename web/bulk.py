@@ -1,4 +1,4 @@
-"""Bulks: many adjustments as one operation, and what was refused of them."""
+"""Bulks: many adjustments as one operation, taken in row by row."""
 
 import threading
 import time
@@ -12,26 +12,21 @@ from apiflask import APIBlueprint
 from flask import Response
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from db.errors import broken_constraint
-from db.models.bulk import MOST_ATOMIC_ROWS, MOST_ROWS, RefusedRow
-from db.queries import bulks, operations
+from db.models.bulk import MOST_ATOMIC_ROWS, MOST_ROWS
+from db.queries import bulks
 from web.auth import needs
 from web.bulk_rows import Row, rows_of_csv, rows_of_json
-from web.errors import Invalid, Problem, not_found, unavailable
+from web.errors import Invalid, unavailable
 from web.idempotency import Claim
-from web.pages import cut, decode_cursor
 from web.prepared import accept_with, finish
-from web.schemas.base import PageQuery, answer
-from web.schemas.bulk import COLUMNS, NEEDED, BulkQuery, BulkRowIn, RefusedPage
+from web.schemas.bulk import COLUMNS, NEEDED, BulkQuery, BulkRowIn
 from web.schemas.operations import OperationOut
 from web.schemas.parsing import named
 from web.services import services
-from web.tables import PAGE, keyset, table, wants_csv
 from web.upload import Upload, received
-from workers.commands import AdjustMany, decode
+from workers.commands import AdjustMany
 
 blueprint = APIBlueprint("bulk", __name__, tag="Inventory")
 
@@ -71,107 +66,6 @@ def adjust_many(query: BulkQuery) -> Response:
 
         operation, replayed = accept_with(prepare, claim)
     return finish(operation, replayed)
-
-
-@blueprint.post("/api/operations/<id:operation_id>/retry-refused")
-@needs("write")
-@blueprint.output(OperationOut, status_code=202)
-def retry_refused(operation_id: UUID) -> Response:
-    """Try the refused rows of a bulk again, and only them.
-
-    Makes a new operation at the end of the line, with `retryOf`; the rows keep their numbers. A
-    bulk that has not ended, that refused nothing, that was all or nothing, or whose rows were
-    tried again already, is refused (`nothing-to-retry`, `already-retried`).
-    """
-    claim = Claim()
-
-    def prepare(connection: Connection) -> AdjustMany:
-        old = _bulk_of(connection, operation_id)
-        return _again(connection, old)
-
-    try:
-        operation, replayed = accept_with(prepare, claim, retry_of=operation_id)
-    except IntegrityError as error:
-        if broken_constraint(error) != "uq_operations_retry_of":
-            raise
-        detail = "The rows were tried again already; look for the operation with this retryOf."
-        raise Problem(409, "already-retried", detail) from None
-    return finish(operation, replayed)
-
-
-def _again(connection: Connection, old: AdjustMany) -> AdjustMany:
-    new = AdjustMany(bulk_id=uuid7(), dry_run=old.dry_run)
-    count = bulks.copy_refused(connection, old.bulk_id, new.bulk_id)
-    if count == 0:
-        raise Problem(409, "nothing-to-retry", "No row of this operation was refused.")
-    bulks.insert(connection, new.bulk_id, count)
-    return new
-
-
-@blueprint.get("/api/operations/<id:operation_id>/refused")
-@needs("read")
-@blueprint.input(PageQuery, location="query", arg_name="query")
-@blueprint.output(RefusedPage)
-def list_refused(operation_id: UUID, query: PageQuery) -> Response:
-    """The rows of a bulk that were refused, in their order, each with its problem.
-
-    With `Accept: text/csv` all of them at once, in a form that can be mended and sent again.
-    """
-    place = decode_cursor(query.cursor, int)
-    database = services().database
-
-    def page(after: int | None, limit: int) -> list[RefusedRow]:
-        with database.transaction() as connection:
-            return bulks.refused(
-                connection, bulk_id, after=-1 if after is None else after, limit=limit
-            )
-
-    with database.transaction() as connection:
-        bulk_id = _bulk_of(connection, operation_id, ended=False).bulk_id
-    if wants_csv():
-        rows = keyset(lambda after: page(after, PAGE), lambda row: row.row)
-        return table("refused", list(COLUMNS), map(_cells, rows))
-    found = page(place[0] if place else None, query.limit + 1)
-    body = RefusedPage.model_validate(cut(found, query.limit, lambda row: [row.row]))
-    return Response(answer(body), content_type="application/json")
-
-
-def _cells(row: RefusedRow) -> list[Any]:
-    return [
-        row.product_id,
-        row.sku,
-        row.quantity,
-        row.type,
-        row.reason,
-        row.reference,
-        row.row,
-        row.problem["type"].rpartition("/")[2],
-        row.problem["detail"],
-    ]
-
-
-def _bulk_of(connection: Connection, operation_id: UUID, ended: bool = True) -> AdjustMany:
-    """The command of a bulk.
-
-    Raises:
-        Problem: there is no such operation, or it is no bulk, or (if wanted) it has not ended.
-    """
-    found = operations.find(connection, operation_id)
-    kept = operations.command_of(connection, operation_id)
-    if found is None or kept is None:
-        raise not_found("operation")
-    if found.kind != AdjustMany.kind:
-        if not ended:
-            raise not_found("bulk")
-        raise Problem(409, "nothing-to-retry", "The operation has no rows: it is no bulk.")
-    if ended and not found.ended:
-        raise Problem(409, "nothing-to-retry", "The operation has not ended yet.")
-    command = decode(*kept)
-    assert isinstance(command, AdjustMany)
-    if ended and command.atomic:
-        detail = "The operation was all or nothing: mend its rows and send all of them again."
-        raise Problem(409, "nothing-to-retry", detail)
-    return command
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from web.errors import Problem, not_found
 from web.idempotency import answer_once
 from web.outbox import outbox
 from web.pages import cut, decode_cursor
+from web.refused import again
 from web.schemas.base import answer
 from web.schemas.operations import (
     OperationOut,
@@ -24,7 +25,7 @@ from web.schemas.operations import (
 )
 from web.services import services
 from web.submit import record_for_key, submit
-from workers.commands import COMMANDS, Command, decode
+from workers.commands import COMMANDS, AdjustMany, Command, decode
 from workers.operators import tell_retried
 from workers.tell import Told
 
@@ -130,7 +131,8 @@ def _command_of(connection: Connection, operation_id: UUID) -> Command:
     kept = operations.command_of(connection, operation_id)
     assert kept is not None
     try:
-        return decode(*kept)
+        command = decode(*kept)
     except (KeyError, ValueError):
         detail = "What the operation keeps cannot be read any more."
         raise Problem(409, "unreadable-operation", detail) from None
+    return again(connection, command) if isinstance(command, AdjustMany) else command

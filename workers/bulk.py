@@ -57,6 +57,8 @@ def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
         return None
     bulk = bulks.read(connection, command.bulk_id)
     rows = _choose(connection, operation, bulk, command)
+    if not rows:
+        return _end_without_rows(connection, operation, bulk, command)
     free = [row for row in rows if row.product_id not in before]
     if not free or (command.atomic and len(free) < len(rows)):
         return None
@@ -71,6 +73,16 @@ def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
     if operation.attempts and not bulks.suspects(connection, bulk.id, 1):
         bulks.set_attempts(connection, operation.id, 0)
     _pace.took(len(free), time.monotonic() - began)
+    return turn
+
+
+def _end_without_rows(
+    connection: Connection, operation: Waiting, bulk: Bulk, command: AdjustMany
+) -> BulkTurn:
+    """What should not be: nothing waits, and it has not ended. It must not stop the others."""
+    turn = BulkTurn(operation, command, bulk, read_book(connection, [operation]))
+    turn.give_up(connection, "its rows are missing")
+    line.write(connection, turn.book.outcome, turn.book.given, turn.book.now)
     return turn
 
 

@@ -55,8 +55,8 @@ class BulkTurn:
 
     @property
     def count(self) -> int:
-        """How many rows got their verdict."""
-        return self.verdicts.rows
+        """How many rows got their verdict, and its end if that was it."""
+        return self.verdicts.rows + len(self.book.outcome.ends)
 
     def decide(self, rows: Sequence[BulkRow]) -> None:
         """Give each row its verdict."""

@@ -390,6 +390,44 @@ def test_a_bulk_of_which_every_row_fails_is_given_up_and_can_be_tried_again(
     assert stock(client, mug) == 520
 
 
+@pytest.mark.parametrize("query", ["", "?atomic=true"])
+def test_a_dead_bulk_is_retried_with_its_rows(
+    client: Any, product: Product, apply_line: Callable[[], None], database: Database, query: str
+) -> None:
+    mug = product()
+    sent = send(client, [row(mug, 1)] * 3, query)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE bulks SET given_up = 10")
+        connection.exec_driver_sql(
+            "ALTER TABLE stock_movements ADD CONSTRAINT unlucky CHECK (on_hand_change <> 1)"
+        )
+    try:
+        while apply_bulk(line_database()):
+            pass
+    finally:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("ALTER TABLE stock_movements DROP CONSTRAINT unlucky")
+    assert operation(client, sent)["status"] == "dead"
+    again = client.post(f"/api/operations/{sent['id']}/retry")
+    assert again.status_code == 202, again.text
+    apply_line()
+    assert operation(client, again.json)["result"]["applied"] == 3
+    assert stock(client, mug) == 3
+
+
+def test_a_bulk_without_its_rows_does_not_stop_the_others(
+    client: Any, product: Product, apply_line: Callable[[], None], database: Database
+) -> None:
+    mug = product()
+    sent = send(client, [row(mug, 1)])
+    with database.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM bulk_rows")
+    other = send(client, [row(mug, 2)])
+    apply_line()
+    assert operation(client, sent)["status"] == "dead"
+    assert operation(client, other)["status"] == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("form", "body"),
     [

@@ -160,7 +160,7 @@ REFUSALS = {
     "createProduct": ("sku-taken",),
     "updateProduct": ("sku-taken",),
     "rotateKey": ("key-revoked",),
-    "retryOperation": ("not-dead", "already-retried", "unreadable-operation"),
+    "retryOperation": ("not-dead", "already-retried", "unreadable-operation", "nothing-to-retry"),
     "retryOperations": ("unreadable-operation",),
 }
 

@@ -1,0 +1,139 @@
+"""Refused rows of bulks: listed, downloaded, tried again."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from apiflask import APIBlueprint
+from flask import Response
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from uuid_utils.compat import uuid7
+
+from db.errors import broken_constraint
+from db.models.bulk import RefusedRow
+from db.queries import bulks, operations
+from web.auth import needs
+from web.errors import Problem, not_found
+from web.idempotency import Claim
+from web.outbox import outbox
+from web.pages import cut, decode_cursor
+from web.prepared import accept_with, finish
+from web.schemas.base import PageQuery, answer
+from web.schemas.bulk import COLUMNS, RefusedPage
+from web.schemas.operations import OperationOut
+from web.services import services
+from web.tables import PAGE, keyset, table, wants_csv
+from workers.commands import AdjustMany, decode
+from workers.operators import tell_retried
+from workers.tell import Told
+
+blueprint = APIBlueprint("refused", __name__, tag="Operations")
+
+
+@blueprint.post("/api/operations/<id:operation_id>/retry-refused")
+@needs("write")
+@blueprint.output(OperationOut, status_code=202)
+def retry_refused(operation_id: UUID) -> Response:
+    """Try the refused rows of a bulk again, and only them.
+
+    Makes a new operation at the end of the line, with `retryOf`; the rows keep their numbers. A
+    bulk that has not ended, that refused nothing, that was all or nothing, or whose rows were
+    tried again already, is refused (`nothing-to-retry`, `already-retried`).
+    """
+    told: Told = []
+
+    def prepare(connection: Connection) -> AdjustMany:
+        command = again(connection, _bulk_of(connection, operation_id))
+        told.extend(tell_retried(connection, operation_id))
+        return command
+
+    try:
+        operation, replayed = accept_with(prepare, Claim(), retry_of=operation_id)
+    except IntegrityError as error:
+        if broken_constraint(error) != "uq_operations_retry_of":
+            raise
+        detail = "The rows were tried again already; look for the operation with this retryOf."
+        raise Problem(409, "already-retried", detail) from None
+    outbox.tell(told)
+    return finish(operation, replayed)
+
+
+def again(connection: Connection, old: AdjustMany) -> AdjustMany:
+    """The command that tries the refused rows of a bulk again, with the rows.
+
+    Raises:
+        Problem: there are none.
+    """
+    new = replace(old, bulk_id=uuid7())
+    count = bulks.copy_refused(connection, old.bulk_id, new.bulk_id)
+    if count == 0:
+        raise Problem(409, "nothing-to-retry", "No row of this operation was refused.")
+    bulks.insert(connection, new.bulk_id, count)
+    return new
+
+
+@blueprint.get("/api/operations/<id:operation_id>/refused")
+@needs("read")
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.output(RefusedPage)
+def list_refused(operation_id: UUID, query: PageQuery) -> Response:
+    """The rows of a bulk that were refused, in their order, each with its problem.
+
+    With `Accept: text/csv` all of them at once, in a form that can be mended and sent again.
+    """
+    place = decode_cursor(query.cursor, int)
+    database = services().database
+
+    def page(after: int | None, limit: int) -> list[RefusedRow]:
+        with database.transaction() as connection:
+            return bulks.refused(
+                connection, bulk_id, after=-1 if after is None else after, limit=limit
+            )
+
+    with database.transaction() as connection:
+        bulk_id = _bulk_of(connection, operation_id, ended=False).bulk_id
+    if wants_csv():
+        rows = keyset(lambda after: page(after, PAGE), lambda row: row.row)
+        return table("refused", list(COLUMNS), map(_cells, rows))
+    found = page(place[0] if place else None, query.limit + 1)
+    body = RefusedPage.model_validate(cut(found, query.limit, lambda row: [row.row]))
+    return Response(answer(body), content_type="application/json")
+
+
+def _cells(row: RefusedRow) -> list[Any]:
+    return [
+        row.product_id,
+        row.sku,
+        row.quantity,
+        row.type,
+        row.reason,
+        row.reference,
+        row.row,
+        row.problem["type"].rpartition("/")[2],
+        row.problem["detail"],
+    ]
+
+
+def _bulk_of(connection: Connection, operation_id: UUID, ended: bool = True) -> AdjustMany:
+    """The command of a bulk.
+
+    Raises:
+        Problem: there is no such operation, or it is no bulk, or (if wanted) it has not ended.
+    """
+    found = operations.find(connection, operation_id)
+    kept = operations.command_of(connection, operation_id)
+    if found is None or kept is None:
+        raise not_found("operation")
+    if found.kind != AdjustMany.kind:
+        if not ended:
+            raise not_found("bulk")
+        raise Problem(409, "nothing-to-retry", "The operation has no rows: it is no bulk.")
+    if ended and not found.ended:
+        raise Problem(409, "nothing-to-retry", "The operation has not ended yet.")
+    command = decode(*kept)
+    assert isinstance(command, AdjustMany)
+    if ended and command.atomic:
+        detail = "The operation was all or nothing: mend its rows and send all of them again."
+        raise Problem(409, "nothing-to-retry", detail)
+    return command
