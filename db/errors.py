@@ -41,6 +41,15 @@ def is_passing(error: BaseException) -> bool:
     return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether it was the database or the way to it, and not what was asked of it."""
+    if not is_passing(error):
+        return False
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    # Class 40 is about the other transactions of that moment, and so about what was asked.
+    return code is None or code[:2] != "40"
+
+
 def broken_constraint(error: BaseException) -> str | None:
     """The name of the constraint that a statement broke, if it broke one."""
     diagnosis = getattr(getattr(error, "orig", None), "diag", None)

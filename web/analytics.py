@@ -258,4 +258,4 @@ def rebuild_rollups(body: RollupsIn) -> Response:
     Queues an operation; at most ten years. The sales read the same before, meanwhile and after.
     """
     command = RebuildRollups(start_date=body.start_date, end_date=body.end_date)
-    return submit(lambda connection: command)
+    return submit(command)

@@ -24,6 +24,7 @@ from web import (
     products,
     refused,
 )
+from web.acceptance import Acceptance
 from web.auth import authenticate, guard, init_auth, register_first_key
 from web.browsers import init_browsers
 from web.cache import ProductCache
@@ -119,6 +120,7 @@ def create_web(async_mode: str = "eventlet") -> Web:
     services = Services(
         settings=settings,
         database=database,
+        acceptance=Acceptance(database),
         waker=waker,
         waiters=waiters,
         cache=ProductCache(redis_url, database),

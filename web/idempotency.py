@@ -30,6 +30,11 @@ class Claim:
         """Say what tells this request from others, if its body was read elsewhere."""
         self._fingerprint = fingerprint
 
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells this request from others with the same key, in hexadecimal digits."""
+        return None if self.key is None else (self._fingerprint or _fingerprint()).hex()
+
     def take(self, connection: Connection) -> idempotency.Remembered | None:
         """Take the key; what an earlier request led to, or None.
 
@@ -47,9 +52,14 @@ class Claim:
             ttl=worker_settings().idempotency_ttl,
         )
         if found is not None and found.fingerprint != print_of_this:
-            detail = f"This {HEADER} was used with another request."
-            raise Problem(422, "idempotency-key-reused", detail)
+            raise reused()
         return found
+
+
+def reused() -> Problem:
+    """The key stands for another request."""
+    detail = f"This {HEADER} was used with another request."
+    return Problem(422, "idempotency-key-reused", detail)
 
 
 def answer_once(make: Callable[[Connection], Response]) -> tuple[Response, bool]:

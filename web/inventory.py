@@ -4,10 +4,7 @@ from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
-from db.errors import broken_constraint
 from db.queries import stock
 from web.auth import needs
 from web.errors import Invalid, not_found
@@ -71,7 +68,7 @@ def adjust(body: AdjustmentIn, query: AdjustmentQuery) -> Response:
         expected_stock=body.expected_stock,
         dry_run=query.dry_run,
     )
-    return _submit_for_product(command)
+    return _submit(command)
 
 
 @blueprint.post("/api/inventory/counts")
@@ -89,7 +86,7 @@ def count(body: CountIn) -> Response:
         reason=body.reason,
         expected_stock=body.expected_stock,
     )
-    return _submit_for_product(command)
+    return _submit(command)
 
 
 @blueprint.get("/api/inventory/movements")
@@ -112,18 +109,9 @@ def movements(query: MovementsQuery) -> Response:
     return _json(MovementPage.model_validate(page))
 
 
-def _submit_for_product(command: Command) -> Response:
-    """Submit; the database itself tells whether the product is there, in the same statement."""
-
-    def prepare(_: Connection) -> Command:
-        return command
-
-    try:
-        return submit(prepare)
-    except IntegrityError as error:
-        if broken_constraint(error) != "fk_operations_product_id_products":
-            raise
-        raise Invalid(("/productId", "there is no such product")) from None
+def _submit(command: Command) -> Response:
+    unknown = Invalid(("/productId", "there is no such product"))
+    return submit(command, unknown=unknown)
 
 
 def _json(model: StockOut | MovementPage) -> Response:

@@ -11,9 +11,10 @@ from db.errors import broken_constraint
 from db.queries import operations
 from web.auth import needs
 from web.errors import Problem, not_found
-from web.idempotency import answer_once
+from web.idempotency import Claim, answer_once
 from web.outbox import outbox
 from web.pages import cut, decode_cursor
+from web.prepared import accept_with, finish
 from web.refused import again
 from web.schemas.base import answer
 from web.schemas.operations import (
@@ -24,7 +25,7 @@ from web.schemas.operations import (
     RetryIn,
 )
 from web.services import services
-from web.submit import record_for_key, submit
+from web.submit import record_for_key
 from workers.commands import COMMANDS, AdjustMany, Command, decode
 from workers.operators import tell_retried
 from workers.tell import Told
@@ -91,14 +92,14 @@ def retry_operation(operation_id: UUID) -> Response:
         return command
 
     try:
-        response = submit(prepare, retry_of=operation_id)
+        operation, replayed = accept_with(prepare, Claim(), retry_of=operation_id)
     except IntegrityError as error:
         if broken_constraint(error) != "uq_operations_retry_of":
             raise
         detail = "The operation was tried again already; look for the one with its retryOf."
         raise Problem(409, "already-retried", detail) from None
     outbox.tell(told)
-    return response
+    return finish(operation, replayed)
 
 
 @blueprint.post("/api/operations/retry")

@@ -5,12 +5,11 @@ from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from db.errors import broken_constraint
-from db.queries import orders, products
+from db.queries import orders
+from db.queries.orders import NewOrder
+from web.acceptance import Prices
 from web.auth import needs
 from web.errors import Invalid, not_found
 from web.pages import cut, decode_cursor
@@ -19,7 +18,7 @@ from web.schemas.operations import OperationOut
 from web.schemas.orders import OrderIn, OrderOut, OrderPage, OrdersQuery, OrderStatusIn
 from web.services import services
 from web.submit import submit
-from workers.commands import ChangeOrderStatus, Command, CreateOrder
+from workers.commands import ChangeOrderStatus, CreateOrder
 
 blueprint = APIBlueprint("orders", __name__, tag="Orders")
 
@@ -39,28 +38,27 @@ def create_order(body: OrderIn) -> Response:
     the moment of acceptance.
     """
 
-    def prepare(connection: Connection) -> Command:
-        order_id = uuid7()
-        orders.insert(
-            connection,
-            order_id=order_id,
+    command = CreateOrder(order_id=uuid7())
+
+    def order(prices: Prices) -> NewOrder:
+        return orders.draft(
+            command.order_id,
             customer_id=body.customer_id,
             shipping_address=body.shipping_address,
             currency=services().settings.shop_currency,
-            items=_priced(connection, body),
+            items=_priced(prices, body),
         )
-        return CreateOrder(order_id=order_id)
 
-    return submit(prepare)
+    named = frozenset(item.product_id for item in body.items)
+    return submit(command, unknown=not_found("order"), products=named, order=order)
 
 
-def _priced(connection: Connection, body: OrderIn) -> list[tuple[UUID, str, int, Decimal]]:
+def _priced(known: Prices, body: OrderIn) -> list[tuple[UUID, str, int, Decimal]]:
     """The items with the names and prices of now.
 
     Raises:
         Invalid: a product is not there, or the total is beyond all measure.
     """
-    known = products.prices(connection, {item.product_id for item in body.items})
     unknown = [
         (f"/items/{line}/productId", "there is no such product")
         for line, item in enumerate(body.items)
@@ -89,15 +87,8 @@ def change_status(order_id: UUID, body: OrderStatusIn) -> Response:
     (`invalid-transition`, with `allowedTransitions`).
     """
 
-    def prepare(_: Connection) -> Command:
-        return ChangeOrderStatus(order_id=order_id, status=body.status)
-
-    try:
-        return submit(prepare)
-    except IntegrityError as error:
-        if broken_constraint(error) != "fk_operations_order_id_orders":
-            raise
-        raise not_found("order") from None
+    command = ChangeOrderStatus(order_id=order_id, status=body.status)
+    return submit(command, unknown=not_found("order"))
 
 
 @blueprint.get("/api/pms/orders/<id:order_id>")

@@ -1,4 +1,4 @@
-"""What the routes work with: the database, the waker, the waiters, the cache."""
+"""What the routes work with: the database, acceptance, the waker, the waiters, the cache."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -9,6 +9,7 @@ from db.session import Database
 from web.settings import WebSettings
 
 if TYPE_CHECKING:
+    from web.acceptance import Acceptance
     from web.cache import ProductCache
     from web.health import Probes
     from web.waiters import Waiters
@@ -23,6 +24,7 @@ class Services:
 
     settings: WebSettings
     database: Database
+    acceptance: "Acceptance"
     waker: "Waker"
     waiters: "Waiters"
     cache: "ProductCache"

@@ -14,7 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.errors import is_passing
 from db.models.operation import Operation
-from db.queries import idempotency, operations
+from db.queries import operations
+from db.queries.orders import NewOrder
+from web.acceptance import Prices, Submission
 from web.auth import current_key
 from web.errors import PROBLEM_JSON, Problem
 from web.idempotency import Claim
@@ -22,51 +24,56 @@ from web.schemas.base import answer
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.waiters import Waiter
-from workers.commands import COMMANDS, Command, CreateOrder
-from workers.crash import may_crash
-from workers.dispatch import record
+from workers.commands import Command, CreateOrder
+from workers.dispatch import new_operation, record
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
 _LONGEST_WAIT = 30
 
 
-def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = None) -> Response:
-    """Record the operation of a command and answer.
+def submit(
+    command: Command,
+    *,
+    unknown: Problem | None = None,
+    retry_of: UUID | None = None,
+    products: frozenset[UUID] = frozenset(),
+    order: Callable[[Prices], NewOrder] | None = None,
+) -> Response:
+    """Make the operation of a command durable and answer.
 
     Args:
-        prepare: builds the command inside the transaction that records it, and may write what
-            belongs to it, such as the order; what it raises leaves nothing.
+        command: what is asked.
+        unknown: see `Submission`.
         retry_of: the dead operation that this one tries again.
+        products: likewise.
+        order: likewise.
 
     Returns:
         ``202``, or with ``Prefer: wait`` the operation's end.
     """
     claim = Claim()
+    operation = new_operation(
+        command,
+        api_key_id=current_key().id,
+        request_id=g.request_id,
+        retry_of=retry_of,
+        key=claim.key,
+        fingerprint=claim.fingerprint,
+    )
+    submission = Submission(operation, unknown, products, order)
     seconds = seconds_to_wait()
     waiter = None
     with ExitStack() as stack:
-        with services().database.transaction() as connection:
-            found = claim.take(connection)
-            if found is not None:
-                operation = _remembered(connection, found)
-            else:
-                operation = record_for_key(connection, prepare(connection), retry_of)
-                if claim.key is not None:
-                    idempotency.remember_operation(
-                        connection,
-                        api_key_id=current_key().id,
-                        key=claim.key,
-                        operation_id=operation.id,
-                    )
-            if seconds is not None:
-                # Before the commit, so that the end of a new operation cannot be missed.
-                waiter = stack.enter_context(services().waiters.register(operation.id))
-            may_crash("recorded")
-        may_crash("accepted")
-        if found is None:
-            services().waker.ask(COMMANDS[operation.kind].queue)
-        response = respond(operation, waiter, seconds or 0)
-    if found is not None:
+        if seconds is not None:
+            # Before the commit, so that the end of a new operation cannot be missed.
+            waiter = stack.enter_context(services().waiters.register(operation.id))
+        found = services().acceptance.accept(submission)
+        if not found.replayed:
+            services().waker.ask(command.queue)
+        elif seconds is not None:
+            waiter = stack.enter_context(services().waiters.register(found.operation.id))
+        response = respond(found.operation, waiter, seconds or 0)
+    if found.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
 
@@ -74,7 +81,7 @@ def submit(prepare: Callable[[Connection], Command], *, retry_of: UUID | None = 
 def record_for_key(
     connection: Connection, command: Command, retry_of: UUID | None = None
 ) -> Operation:
-    """Record a command in the name of this request's key."""
+    """Record a command in the name of this request's key, in a transaction that does more."""
     return record(
         connection,
         command,
@@ -82,15 +89,6 @@ def record_for_key(
         request_id=g.request_id,
         retry_of=retry_of,
     )
-
-
-def _remembered(connection: Connection, found: idempotency.Remembered) -> Operation:
-    operation = None
-    if found.operation_id is not None:
-        operation = operations.find(connection, found.operation_id)
-    if operation is None:
-        raise Problem(422, "idempotency-key-reused", "The key was used with another request.")
-    return operation
 
 
 def respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Response:
@@ -106,6 +104,8 @@ def respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Respon
 
 def seconds_to_wait() -> int | None:
     """Of ``Prefer: wait=N`` (RFC 7240, section 4.3); a preference that is no number is ignored."""
+    if "Prefer" not in request.headers:
+        return None
     found = _WAIT.search(",".join(request.headers.getlist("Prefer")))
     return min(int(found[1]), _LONGEST_WAIT) if found else None
 

@@ -120,9 +120,9 @@ _adapters: dict[str, TypeAdapter[Any]] = {
 }
 
 
-def encode(command: Command) -> str:
+def encode(command: Command) -> orjson.Fragment:
     """The command as the JSON that its operation keeps."""
-    return orjson.dumps(command).decode()
+    return orjson.Fragment(orjson.dumps(command))
 
 
 def decode(kind: str, payload: dict[str, Any]) -> Command:

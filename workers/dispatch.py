@@ -9,10 +9,13 @@ from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from db.models.operation import ANALYTICS, LINE, Operation
-from db.queries import operations
+from db.queries import acceptance
+from db.queries.acceptance import NewOperation
+from db.queries.orders import NewOrder
 from workers.app import app
 from workers.commands import Command, encode
 from workers.crash import may_crash
+from workers.settings import worker_settings
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +25,31 @@ REBUILD = "analytics.rebuild"
 _PUBLISH = {"retry": False, "expires": 60}
 
 
+def new_operation(
+    command: Command,
+    *,
+    api_key_id: UUID | None = None,
+    request_id: str | None = None,
+    retry_of: UUID | None = None,
+    key: str | None = None,
+    fingerprint: str | None = None,
+) -> NewOperation:
+    """The operation of a command, with an id of its own; see `NewOperation`."""
+    return NewOperation(
+        uuid7(),
+        command.queue,
+        command.kind,
+        encode(command),
+        getattr(command, "product_id", None),
+        getattr(command, "order_id", None),
+        api_key_id,
+        request_id,
+        retry_of,
+        key,
+        fingerprint,
+    )
+
+
 def record(
     connection: Connection,
     command: Command,
@@ -29,6 +57,7 @@ def record(
     api_key_id: UUID | None = None,
     request_id: str | None = None,
     retry_of: UUID | None = None,
+    order: NewOrder | None = None,
 ) -> Operation:
     """Write the operation of a command; it is accepted when the caller's transaction commits.
 
@@ -38,22 +67,20 @@ def record(
         api_key_id: who asks, and is told of the end; None for the product itself.
         request_id: follows the operation through every log line.
         retry_of: the dead operation that this one tries again.
+        order: the order that the command creates.
 
     Returns:
         The operation, queued.
+
+    Raises:
+        LookupError: it names a product or an order that is not there.
     """
-    return operations.insert(
-        connection,
-        id=uuid7(),
-        queue=command.queue,
-        kind=command.kind,
-        payload=encode(command),
-        product_id=getattr(command, "product_id", None),
-        order_id=getattr(command, "order_id", None),
-        api_key_id=api_key_id,
-        request_id=request_id,
-        retry_of=retry_of,
+    operation = new_operation(
+        command, api_key_id=api_key_id, request_id=request_id, retry_of=retry_of
     )
+    ttl = worker_settings().idempotency_ttl
+    made = acceptance.accept(connection, [operation], [order] if order else [], ttl=ttl)
+    return made[operation.id]
 
 
 def wake(queue: str = LINE) -> None:

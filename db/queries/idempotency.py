@@ -1,5 +1,6 @@
 """Idempotency keys: taking one, and finding what it led to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,12 @@ _READ = text("""
     SELECT fingerprint, operation_id, status, headers, body FROM idempotency_keys
     WHERE api_key_id = :api_key_id AND key = :key
 """)
+_READ_ALL = text("""
+    SELECT api_key_id, key, fingerprint, operation_id, status, headers, body
+    FROM idempotency_keys
+    JOIN unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[])) AS wanted(api_key_id, key)
+        USING (api_key_id, key)
+""")
 
 
 def take(
@@ -55,9 +62,26 @@ def take(
     taken = connection.execute(_TAKE, {**place, "fingerprint": fingerprint, "ttl": ttl})
     if taken.one_or_none():
         return None
-    row = connection.execute(_READ, place).one()
+    return _remembered(connection.execute(_READ, place).one())
+
+
+def _remembered(row: Any) -> Remembered:
     body = None if row.body is None else bytes(row.body)
     return Remembered(bytes(row.fingerprint), row.operation_id, row.status, row.headers, body)
+
+
+def of_operations(
+    connection: Connection, claims: Collection[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], Remembered]:
+    """What keys stand for that could not be taken.
+
+    Args:
+        connection: the transaction that tried to take them.
+        claims: API keys' ids with their idempotency keys.
+    """
+    ids, keys = zip(*claims, strict=True)
+    found = connection.execute(_READ_ALL, {"ids": list(ids), "keys": list(keys)})
+    return {(row.api_key_id, row.key): _remembered(row) for row in found}
 
 
 def remember_operation(

@@ -1,4 +1,4 @@
-"""Operations: writing them at the door, finding them again."""
+"""Operations: finding them again."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,24 +14,6 @@ _COLUMNS = """id, seq, kind, status, attempts, result, error, product_id, order_
 PROGRESS = """CASE WHEN kind = 'adjust-many' THEN (
         SELECT jsonb_build_object('done', done, 'total', total) FROM bulks
         WHERE bulks.id = (payload ->> 'bulk_id')::uuid) END AS progress"""
-
-_INSERT = text(f"""
-    INSERT INTO operations
-        (id, queue, kind, payload, product_id, order_id, api_key_id, request_id, retry_of)
-    VALUES
-        (:id, :queue, :kind, CAST(:payload AS jsonb), :product_id, :order_id, :api_key_id,
-         :request_id, :retry_of)
-    RETURNING {_COLUMNS}
-""")  # noqa: S608 - our own names
-
-
-def insert(connection: Connection, **values: Any) -> Operation:
-    """Write a queued operation.
-
-    Raises:
-        sqlalchemy.exc.IntegrityError: it names a product or an order that is not there.
-    """
-    return Operation(*connection.execute(_INSERT, values).one())
 
 
 def find(connection: Connection, operation_id: UUID) -> Operation | None:

@@ -1,6 +1,7 @@
-"""Orders: written queued at the door, read with their items and their history."""
+"""Orders: drafted at the door, read with their items and their history."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,48 +9,38 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from db.queries.rows import insert_rows
 
-_INSERT = text("""
-    INSERT INTO orders (id, status, version, customer_id, shipping_address, total, currency,
-                        created_at, updated_at)
-    VALUES (:id, 'queued', 0, :customer_id, :shipping_address, :total, :currency, now(), now())
-""")
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order that is to be written with its operation, queued; amounts are decimals in text."""
+
+    id: UUID
+    customer_id: str
+    shipping_address: str
+    currency: str
+    total: str
+    items: list[dict[str, Any]]
 
 
-def insert(
-    connection: Connection,
-    *,
+def draft(
     order_id: UUID,
+    *,
     customer_id: str,
     shipping_address: str,
     currency: str,
     items: Sequence[tuple[UUID, str, int, Decimal]],
-) -> None:
-    """Write a queued order.
+) -> NewOrder:
+    """An order with its sums.
 
     Args:
-        connection: the transaction that records its operation.
         order_id: the order's.
         customer_id: the client's own.
         shipping_address: text.
         currency: of all its prices, ISO 4217.
         items: product, name, units and price of one, as they are at this moment.
     """
-    total = sum((quantity * price for _, _, quantity, price in items), Decimal(0))
-    connection.execute(
-        _INSERT,
-        {
-            "id": order_id,
-            "customer_id": customer_id,
-            "shipping_address": shipping_address,
-            "total": total,
-            "currency": currency,
-        },
-    )
     rows = [
         {
-            "order_id": order_id,
             "line": line,
             "product_id": product_id,
             "name": name,
@@ -59,7 +50,8 @@ def insert(
         }
         for line, (product_id, name, quantity, price) in enumerate(items, 1)
     ]
-    insert_rows(connection, "order_items", rows)
+    total = sum((quantity * price for _, _, quantity, price in items), Decimal(0))
+    return NewOrder(order_id, customer_id, shipping_address, currency, str(total), rows)
 
 
 _ITEMS = """

@@ -41,15 +41,14 @@ def order(database: Database, key_id: UUID, *items: tuple[UUID, int]) -> UUID:
     with database.transaction() as connection:
         order_id = uuid7()
         known = products.prices(connection, [product for product, _ in items])
-        orders.insert(
-            connection,
-            order_id=order_id,
+        draft = orders.draft(
+            order_id,
             customer_id="c",
             shipping_address="a",
             currency="USD",
             items=[(p, known[p].name, quantity, known[p].price) for p, quantity in items],
         )
-        record(connection, CreateOrder(order_id), api_key_id=key_id)
+        record(connection, CreateOrder(order_id), api_key_id=key_id, order=draft)
     return order_id
 
 
