@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
@@ -22,6 +24,7 @@ def make_engine(
     pool_size: int | None,
     pool_timeout: float = 1.5,
     synchronous_commit: str = "on",
+    autocommit: bool = False,
 ) -> Engine:
     """An engine whose every connection carries its limits.
 
@@ -34,6 +37,7 @@ def make_engine(
         pool_size: connections kept and at most used; None opens one a use.
         pool_timeout: seconds a caller waits for a free connection.
         synchronous_commit: ``off`` only for what may be lost in a crash of the server.
+        autocommit: each statement commits by itself.
     """
     options = " ".join(
         f"-c {name}={value}"
@@ -56,15 +60,18 @@ def make_engine(
         "tcp_user_timeout": _TCP_USER_TIMEOUT_MS,
         "options": options,
     }
+    more: dict[str, Any] = {"connect_args": arguments, "json_deserializer": orjson.loads}
+    if autocommit:
+        more["isolation_level"] = "AUTOCOMMIT"
     if pool_size is None:
-        return create_engine(url, connect_args=arguments, poolclass=NullPool)
+        return create_engine(url, poolclass=NullPool, **more)
     return create_engine(
         url,
-        connect_args=arguments,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
         pool_use_lifo=True,
+        **more,
     )
 
 
@@ -137,8 +144,9 @@ def marker_database() -> Database:
         idle_in_transaction_ms=8_000,
         pool_size=2,
         synchronous_commit="off",
+        autocommit=True,
     )
-    return Database(engine.execution_options(isolation_level="AUTOCOMMIT"))
+    return Database(engine)
 
 
 @lru_cache

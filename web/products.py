@@ -197,7 +197,7 @@ def _event(product: Product) -> Told:
         version=product.version,
         updated_at=product.updated_at,
     )
-    return product_stream(product.id), product.version, event.name, event.wire_fragment()
+    return product_stream(product.id), product.version, event.name, event.as_json()
 
 
 def _refusal(error: IntegrityError) -> Exception:

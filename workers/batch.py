@@ -154,7 +154,7 @@ class Batch:
 def read_book(
     connection: Connection, taken: Sequence[Waiting], products: Collection[UUID] = ()
 ) -> Book:
-    """Read and lock, in one query each, all that these operations name, and further products."""
+    """Read and lock all that these operations name, and further products."""
     order_ids = {operation.order_id for operation in taken if operation.order_id is not None}
     orders = line.read_orders(connection, order_ids)
     product_ids = {operation.product_id for operation in taken if operation.product_id is not None}
@@ -162,10 +162,6 @@ def read_book(
     for order in orders.values():
         product_ids |= order.items.keys()
     key_ids = {operation.api_key_id for operation in taken if operation.api_key_id is not None}
-    return Book(
-        now=datetime.now(UTC),
-        levels=line.read_levels(connection, product_ids),
-        orders=orders,
-        alerts=line.read_open_alerts(connection, product_ids),
-        heads=line.read_heads(connection, [SYSTEM, *map(operations_stream, key_ids)]),
-    )
+    streams = [SYSTEM, *map(operations_stream, key_ids)]
+    levels, alerts, heads = line.read_levels(connection, product_ids, streams)
+    return Book(datetime.now(UTC), levels, orders, alerts, heads)

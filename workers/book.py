@@ -28,7 +28,7 @@ class Book:
 
     def append(self, stream: str, position: int, event: Event) -> None:
         """Write an event under a number of its stream."""
-        self.outcome.events.append((stream, position, event.name, event.wire_fragment()))
+        self.outcome.events.append((stream, position, event.name, event.as_json()))
 
     def append_next(self, stream: str, event: Event) -> None:
         """Write an event under the next number of a stream that tells about no single row."""

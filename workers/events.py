@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -17,9 +16,9 @@ class Event(BaseModel):
     )
     name: ClassVar[str]
 
-    def wire_fragment(self) -> orjson.Fragment:
+    def as_json(self) -> str:
         """Its data as JSON, written once for the database and for all clients."""
-        return orjson.Fragment(self.model_dump_json(by_alias=True, exclude_none=True))
+        return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
 class StockAdjusted(Event):

@@ -80,7 +80,7 @@ def _count_attempt(connection: Connection, operation: Operation, reason: str) ->
     if attempts < MAX_ATTEMPTS:
         later = datetime.now(UTC) + retry_delay(attempts)
         held_back = {"id": operation.id, "attempts": attempts, "available_at": later}
-        update_rows(connection, "operations", "id", [held_back])
+        update_rows(connection, "operations", [held_back])
         return []
     told = _end(connection, operation, "dead", error=dead_problem(reason))
     return told + tell_dead(connection, operation.id, operation.kind)
@@ -95,7 +95,7 @@ def _end(
     error: dict[str, Any] | None = None,
 ) -> Told:
     end = Ending(status, operation.attempts + 1, result, error, datetime.now(UTC))
-    update_rows(connection, "operations", "id", [end.as_row(operation.id)])
+    update_rows(connection, "operations", [end.as_row(operation.id)])
     log.info(
         "operation_ended",
         operation_id=str(operation.id),

@@ -49,11 +49,11 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
         sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
     """
     token = uuid4()
-    ids = _take(database, token, limit)
-    if not ids:
+    taken = _take(database, token, limit)
+    if not taken:
         return 0
     may_crash("taken")
-    return _apply_taken(database, token, ids, _apply)
+    return _apply_taken(database, token, taken, _apply)
 
 
 def apply_bulk(database: Database) -> int:
@@ -72,26 +72,26 @@ def apply_bulk(database: Database) -> int:
         if operation is None or not marker.take(connection, token, [operation.id]):
             return 0
     may_crash("taken")
-    return _apply_taken(database, token, [operation.id], _apply_rows)
+    return _apply_taken(database, token, [operation], _apply_rows)
 
 
 def _apply_taken(
     database: Database,
     token: UUID,
-    ids: Sequence[UUID],
-    apply: Callable[[Database, UUID, Sequence[UUID]], Batch | BulkTurn | None],
+    taken: Sequence[Waiting],
+    apply: Callable[[Database, UUID, Sequence[Waiting]], Batch | BulkTurn | None],
 ) -> int:
     began = time.monotonic()
     try:
-        batch = apply(database, token, ids)
+        batch = apply(database, token, taken)
     except Exception as error:
         if is_passing(error):
             if time.monotonic() - began < _INNOCENT_SECONDS:
                 _excuse(token)
             raise
-        log.error("batch_failed", error=repr(error), operations=len(ids))
+        log.error("batch_failed", error=repr(error), operations=len(taken))
         _blame(database, token, repr(error))
-        return len(ids)
+        return len(taken)
     if batch is None:
         return 0
     may_crash("committed")
@@ -102,14 +102,15 @@ def _apply_taken(
     return batch.count
 
 
-def _apply(database: Database, token: UUID, ids: Sequence[UUID]) -> Batch | None:
+def _apply(database: Database, token: UUID, taken: Sequence[Waiting]) -> Batch | None:
     """Read, decide, write, commit; None if somebody else is on, or the marker has passed on."""
     with database.transaction() as connection:
-        if not line.take_lock(connection) or marker.release(connection, token) is None:
+        begun = marker.begin(connection, token)
+        if begun is None:
             return None
-        taken = line.waiting(connection, ids)
         book = read_book(connection, taken)
-        batch = Batch(taken, book, bulks.ahead_of(connection, book.levels))
+        ahead = bulks.ahead_of(connection, book.levels) if begun.bulks_wait else {}
+        batch = Batch(taken, book, ahead)
         may_crash("read")
         batch.decide()
         may_crash("decided")
@@ -118,26 +119,27 @@ def _apply(database: Database, token: UUID, ids: Sequence[UUID]) -> Batch | None
     return batch
 
 
-def _apply_rows(database: Database, token: UUID, ids: Sequence[UUID]) -> BulkTurn | None:
+def _apply_rows(database: Database, token: UUID, taken: Sequence[Waiting]) -> BulkTurn | None:
     """The same for the next rows of a bulk; None as well if it has to wait."""
     with database.transaction() as connection:
-        if not line.take_lock(connection) or marker.release(connection, token) is None:
+        if marker.begin(connection, token) is None:
             return None
-        taken = line.waiting(connection, ids)
-        turn = take_turn(connection, taken[0]) if taken else None
+        # Somebody else may have been on between its reading and its taking.
+        again = line.waiting(connection, [operation.id for operation in taken])
+        turn = take_turn(connection, again[0]) if again else None
         may_crash("written")
     return turn
 
 
-def _take(database: Database, token: UUID, limit: int) -> list[UUID]:
+def _take(database: Database, token: UUID, limit: int) -> list[Waiting]:
     """Write down what is next in line, so that a death with it can be told from a death alone.
 
     Operations that were tried before are taken singly: one that kills its worker is found so.
     """
     with marker_database().transaction() as connection:
-        ids = marker.take_fresh(connection, token, limit)
-        if ids:
-            return ids
+        fresh = marker.take_fresh(connection, token, limit)
+        if fresh:
+            return fresh
         found = marker.read(connection)
         if found.token is not None:
             if found.age < _MARKER_SECONDS or not _rescue(database, found):
@@ -145,7 +147,13 @@ def _take(database: Database, token: UUID, limit: int) -> list[UUID]:
         elif not found.waiting:
             return []
         chosen = choose(marker.candidates(connection, limit))
-        return chosen if chosen and marker.take(connection, token, chosen) else []
+        if not chosen or not marker.take(connection, token, chosen):
+            return []
+        # Somebody else may have been on between the two.
+        taken = line.waiting(connection, chosen)
+        if not taken:
+            marker.release(connection, token)
+        return taken
 
 
 def choose(candidates: Sequence[tuple[UUID, int, bool]]) -> list[UUID]:
@@ -181,7 +189,7 @@ def _rescue(database: Database, found: marker.Marker) -> bool:
     assert found.token is not None
     if found.server_restarted or found.token in _excused:
         with marker_database().transaction() as connection:
-            return marker.release(connection, found.token) is not None
+            return marker.release(connection, found.token)
     log.warning("line_rescued", seconds=round(found.age, 1))
     return _blame(database, found.token, "the worker died or froze while applying it")
 
@@ -189,12 +197,10 @@ def _rescue(database: Database, found: marker.Marker) -> bool:
 def _blame(database: Database, token: UUID, reason: str) -> bool:
     """Count an attempt on what was taken; the last one of a single operation is its end."""
     with database.transaction() as connection:
-        if not line.take_lock(connection):
+        begun = marker.begin(connection, token)
+        if begun is None:
             return False
-        ids = marker.release(connection, token)
-        if ids is None:
-            return False
-        taken = line.waiting(connection, ids)
+        taken = line.waiting(connection, begun.operation_ids)
         batch: Batch | BulkTurn
         if taken and taken[0].kind == AdjustMany.kind:
             batch = blame_rows(connection, taken[0], reason)

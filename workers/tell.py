@@ -20,8 +20,6 @@ def tell(connection: Connection, stream: str, event: Event) -> Told:
     Returns:
         What is to be broadcast after the commit.
     """
-    told: Told = [
-        (stream, streams.take_next(connection, stream), event.name, event.wire_fragment())
-    ]
+    told: Told = [(stream, streams.take_next(connection, stream), event.name, event.as_json())]
     streams.write(connection, told, datetime.now(UTC))
     return told

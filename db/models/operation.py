@@ -98,6 +98,11 @@ line_marker = Table(
 )
 
 
+# What a worker reads of an operation, in the order of `Waiting`.
+COLUMNS = ("id", "seq", "kind", "payload", "attempts", "product_id", "order_id", "api_key_id",
+           "request_id", "created_at")  # fmt: skip
+
+
 @dataclass(slots=True)
 class Waiting:
     """An operation that stands in line, as its worker reads it."""

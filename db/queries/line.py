@@ -1,24 +1,21 @@
-"""The line's reading and writing: each table once a batch."""
+"""The line's reading and writing: one statement each, if it names no orders."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Connection, text
 
 from db.models.alert import Alert
-from db.models.operation import Waiting
+from db.models.operation import COLUMNS, Waiting
 from db.models.operator_alert import OPERATION_DEAD
 from db.models.order import Order
 from db.models.stock import Movement, StockLevel
 from db.queries import operator_alerts, streams
-from db.queries.rows import insert_rows, update_rows
+from db.queries.rows import Writes, array
 
-# Whoever holds it is the one worker that applies the line.
-_LINE_LOCK = 7_306_002
 _SALES_GRAIN = timedelta(minutes=15)
 
 
@@ -26,7 +23,7 @@ _SALES_GRAIN = timedelta(minutes=15)
 class Outcome:
     """Everything that came of a batch, ready to be written.
 
-    Events are ``(stream, position, name, data)``, where data is something that orjson writes.
+    Events are ``(stream, position, name, data)``, where data is JSON text.
     """
 
     levels: dict[UUID, StockLevel] = field(default_factory=dict)
@@ -41,19 +38,12 @@ class Outcome:
     dead: list[tuple[UUID, str]] = field(default_factory=list)
 
 
-def take_lock(connection: Connection) -> bool:
-    """Whether this transaction is now the one that applies the line, until it ends."""
-    statement = text("SELECT pg_try_advisory_xact_lock(:key)")
-    return bool(connection.execute(statement, {"key": _LINE_LOCK}).scalar())
-
-
-_WAITING = text("""
-    SELECT id, seq, kind, payload, attempts, product_id, order_id, api_key_id, request_id,
-           created_at, coalesce(available_at > now(), false) AS held_back
+_WAITING = text(f"""
+    SELECT {", ".join(COLUMNS)}, coalesce(available_at > now(), false)
     FROM operations
     WHERE id = ANY(:ids) AND status = 'queued'
     ORDER BY seq
-""")
+""")  # noqa: S608 - our own names
 
 
 def waiting(connection: Connection, ids: Collection[UUID]) -> list[Waiting]:
@@ -72,71 +62,72 @@ def count_attempts(connection: Connection, ids: Collection[UUID]) -> None:
     )
 
 
-_ORDERS = text("""
-    SELECT id, status, version, created_at FROM orders
-    WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
-""")
-_ITEMS = text("""
-    SELECT order_id, product_id, sum(quantity)::bigint FROM order_items
-    WHERE order_id = ANY(:ids) GROUP BY order_id, product_id ORDER BY order_id, product_id
-""")
+_ORDERS = """
+    SELECT id, status, version, created_at, (
+        SELECT json_object_agg(product_id, units) FROM (
+            SELECT product_id, sum(quantity)::bigint AS units FROM order_items
+            WHERE order_id = o.id GROUP BY product_id ORDER BY product_id
+        ) AS items
+    ) FROM orders o WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE OF o
+"""
 
 
 def read_orders(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
     """The orders with their units by product, locked."""
     if not ids:
         return {}
-    wanted = {"ids": list(ids)}
-    orders = {row.id: Order(*row) for row in connection.execute(_ORDERS, wanted)}
-    for order_id, product_id, quantity in connection.execute(_ITEMS, wanted):
-        orders[order_id].items[product_id] = quantity
-    return orders
+    found = connection.exec_driver_sql(_ORDERS, {"ids": array(ids)})
+    return {
+        order_id: Order(
+            order_id, status, version, at, {UUID(name): units for name, units in items.items()}
+        )
+        for order_id, status, version, at, items in found
+    }
 
 
-_LEVELS = text("""
-    SELECT l.product_id, l.on_hand, l.reserved, l.version, l.ever_stocked,
-           p.name, p.status, p.low_stock_threshold
-    FROM stock_levels l JOIN products p ON p.id = l.product_id
-    WHERE l.product_id = ANY(:ids) ORDER BY l.product_id FOR UPDATE OF l
-""")
-_ALERTS = text("""
-    SELECT id, product_id, severity, stock, threshold, raised_at, raised_by FROM alerts
-    WHERE product_id = ANY(:ids) AND resolved_at IS NULL
-""")
-_HEADS = text("SELECT name, head FROM streams WHERE name = ANY(:names) ORDER BY name FOR UPDATE")
+# One query for what is locked, as each costs its way there and back. Only the line writes alerts.
+_LEVELS = """
+    WITH levels AS (
+        SELECT l.product_id, l.on_hand, l.reserved, l.version, l.ever_stocked,
+               p.name, p.status, p.low_stock_threshold
+        FROM stock_levels l JOIN products p ON p.id = l.product_id
+        WHERE l.product_id = ANY(%(products)s::uuid[]) ORDER BY l.product_id FOR UPDATE OF l
+    ), heads AS (
+        SELECT name, head FROM streams
+        WHERE name = ANY(%(streams)s::text[]) ORDER BY name FOR UPDATE
+    )
+    SELECT heads.*, levels.*,
+           a.id, a.product_id, a.severity, a.stock, a.threshold, a.raised_at, a.raised_by
+    FROM levels LEFT JOIN alerts a ON a.product_id = levels.product_id AND a.resolved_at IS NULL
+    FULL JOIN heads ON false
+"""
 
 
-def read_levels(connection: Connection, ids: Collection[UUID]) -> dict[UUID, StockLevel]:
-    """The stock levels of these products, locked, with what alerts need to know."""
-    if not ids:
-        return {}
-    found = connection.execute(_LEVELS, {"ids": list(ids)})
-    return {row.product_id: StockLevel(*row) for row in found}
+def read_levels(
+    connection: Connection, products: Collection[UUID], streams: Collection[str]
+) -> tuple[dict[UUID, StockLevel], dict[UUID, Alert], dict[str, int]]:
+    """The stock of products and the heads of streams, locked.
 
-
-def read_open_alerts(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Alert]:
-    """The open alerts of these products."""
-    if not ids:
-        return {}
-    return {row.product_id: Alert(*row) for row in connection.execute(_ALERTS, {"ids": list(ids)})}
-
-
-def read_heads(connection: Connection, names: Collection[str]) -> dict[str, int]:
-    """The last numbers given in these streams, locked."""
-    return {row.name: row.head for row in connection.execute(_HEADS, {"names": list(names)})}
-
-
-_WRITE_ALERTS = text("""
-    INSERT INTO alerts AS kept
-    SELECT * FROM json_populate_recordset(NULL::alerts, :rows)
-    ON CONFLICT (id) DO UPDATE SET
-        severity = excluded.severity, stock = excluded.stock, threshold = excluded.threshold,
-        resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by
-""")
+    Returns:
+        The stock levels, with what alerts need to know; the open alerts; the last numbers given
+        in these streams.
+    """
+    levels: dict[UUID, StockLevel] = {}
+    alerts: dict[UUID, Alert] = {}
+    heads: dict[str, int] = {}
+    wanted = {"products": array(products), "streams": array(streams)}
+    for row in connection.exec_driver_sql(_LEVELS, wanted).all():
+        if row[0] is not None:
+            heads[row[0]] = row[1]
+            continue
+        levels[row[2]] = StockLevel(*row[2:10])
+        if row[10] is not None:
+            alerts[row[2]] = Alert(*row[10:])
+    return levels, alerts, heads
 
 
 def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: datetime) -> None:
-    """Write all that came of a batch, each table in one statement.
+    """Write all that came of a batch, in one statement.
 
     Args:
         connection: the transaction that read what the batch decided about.
@@ -144,92 +135,92 @@ def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: 
         heads: the last numbers now given in the streams that tell about no single row.
         now: the batch's time.
     """
-    _write_stock(connection, outcome, now)
-    _write_orders(connection, outcome, now)
-    _write_alerts(connection, list(outcome.alerts.values()))
-    streams.write(connection, outcome.events, now)
-    given = [{"name": name, "head": head} for name, head in heads.items()]
-    update_rows(connection, "streams", "name", given)
-    moments = {_quarter(moment) for moment in outcome.sold_at}
-    insert_rows(connection, "sales_changes", [{"accepted_at": moment} for moment in moments])
-    update_rows(connection, "operations", "id", outcome.ends)
-    update_rows(connection, "operations", "id", outcome.held_back)
+    writes = Writes()
+    _write_stock(writes, outcome, now)
+    if outcome.orders:
+        _write_orders(writes, outcome, now)
+    if outcome.alerts:
+        _write_alerts(connection, writes, list(outcome.alerts.values()))
+    streams.add(writes, outcome.events, now)
+    writes.update("streams", ("name", "head"), list(heads.items()))
+    moments = [(moment,) for moment in {_quarter(moment) for moment in outcome.sold_at}]
+    writes.insert("sales_changes", ("accepted_at",), moments)
+    for rows in (outcome.ends, outcome.held_back):
+        if rows:
+            writes.update("operations", tuple(rows[0]), [tuple(row.values()) for row in rows])
+    writes.send(connection)
     for operation_id, message in outcome.dead:
         operator_alerts.raise_or_renew(
             connection, OPERATION_DEAD, str(operation_id), message, operation_id=operation_id
         )
 
 
-def _write_stock(connection: Connection, outcome: Outcome, now: datetime) -> None:
+_LEVEL = ("product_id", "on_hand", "reserved", "version", "ever_stocked")
+_MOVEMENT = ("product_id", "operation_id", "kind", "on_hand_change", "reserved_change", "on_hand",
+             "reserved", "version", "reason", "reference")  # fmt: skip
+
+
+def _write_stock(writes: Writes, outcome: Outcome, now: datetime) -> None:
     levels = [
-        {
-            "product_id": level.product_id,
-            "on_hand": level.on_hand,
-            "reserved": level.reserved,
-            "version": level.version,
-            "ever_stocked": level.ever_stocked,
-            "updated_at": now,
-        }
+        (level.product_id, level.on_hand, level.reserved, level.version, level.ever_stocked)
         for level in outcome.levels.values()
     ]
-    update_rows(connection, "stock_levels", "product_id", levels)
+    writes.update("stock_levels", _LEVEL, levels, same={"updated_at": now})
     movements = [
-        {
-            "product_id": product_id,
-            "version": movement.version,
-            "kind": movement.kind,
-            "on_hand_change": movement.on_hand_change,
-            "reserved_change": movement.reserved_change,
-            "on_hand": movement.on_hand,
-            "reserved": movement.reserved,
-            "reason": movement.reason,
-            "reference": movement.reference,
-            "operation_id": operation_id,
-            "created_at": now,
-        }
+        (
+            product_id,
+            operation_id,
+            movement.kind,
+            movement.on_hand_change,
+            movement.reserved_change,
+            movement.on_hand,
+            movement.reserved,
+            movement.version,
+            movement.reason,
+            movement.reference,
+        )
         for product_id, movement, operation_id in outcome.movements
     ]
-    insert_rows(connection, "stock_movements", movements)
+    writes.insert("stock_movements", _MOVEMENT, movements, same={"created_at": now})
 
 
-def _write_orders(connection: Connection, outcome: Outcome, now: datetime) -> None:
+_ORDER = ("id", "status", "version", "reason")
+_TRANSITION = ("order_id", "version", "from_status", "to_status", "operation_id")
+
+
+def _write_orders(writes: Writes, outcome: Outcome, now: datetime) -> None:
     orders = [
-        {
-            "id": order.id,
-            "status": order.status,
-            "version": order.version,
-            "reason": order.reason,
-            "updated_at": now,
-        }
-        for order in outcome.orders.values()
+        (order.id, order.status, order.version, order.reason) for order in outcome.orders.values()
     ]
-    update_rows(connection, "orders", "id", orders)
+    writes.update("orders", _ORDER, orders, same={"updated_at": now})
     transitions = [
-        {
-            "order_id": order.id,
-            "version": order.version,
-            "from_status": previous,
-            "to_status": order.status,
-            "operation_id": operation_id,
-            "created_at": now,
-        }
+        (order.id, order.version, previous, order.status, operation_id)
         for order, previous, operation_id in outcome.transitions
     ]
-    insert_rows(connection, "order_transitions", transitions)
+    writes.insert("order_transitions", _TRANSITION, transitions, same={"created_at": now})
 
 
-def _write_alerts(connection: Connection, changed: list[Alert]) -> None:
-    # What is resolved goes first: a product has at most one open alert at any statement's end.
-    for resolved in (True, False):
-        rows = [alert for alert in changed if (alert.resolved_at is not None) is resolved]
-        if rows:
-            connection.execute(_WRITE_ALERTS, {"rows": _json(rows)})
+_ALERT = ("id", "product_id", "severity", "stock", "threshold", "raised_at", "raised_by",
+          "resolved_at", "resolved_by")  # fmt: skip
+_KEEP_ALERT = """
+    ON CONFLICT (id) DO UPDATE SET
+        severity = excluded.severity, stock = excluded.stock, threshold = excluded.threshold,
+        resolved_at = excluded.resolved_at, resolved_by = excluded.resolved_by
+"""
+
+
+def _write_alerts(connection: Connection, writes: Writes, changed: list[Alert]) -> None:
+    rows = [tuple(getattr(alert, name) for name in _ALERT) for alert in changed]
+    resolved = [row for row in rows if row[-1] is not None]
+    if 0 < len(resolved) < len(rows):
+        # They go first: a product has at most one open alert at any statement's end.
+        first = Writes()
+        first.insert("alerts", _ALERT, resolved, more=_KEEP_ALERT)
+        first.send(connection)
+        rows = [row for row in rows if row[-1] is None]
+    writes.insert("alerts", _ALERT, rows, more=_KEEP_ALERT)
 
 
 def _quarter(moment: datetime) -> datetime:
     """Every time zone's days begin on a quarter of an hour, so that one row serves many orders."""
     return moment - (moment - datetime.min.replace(tzinfo=moment.tzinfo)) % _SALES_GRAIN
-
-
-def _json(rows: Sequence[Any]) -> str:
-    return orjson.dumps(rows).decode()

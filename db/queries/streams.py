@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from db.queries.rows import insert_rows
+from db.queries.rows import Writes
 
 
 def create(connection: Connection, name: str) -> None:
@@ -22,15 +22,24 @@ def take_next(connection: Connection, name: str) -> int:
     return position
 
 
+_EVENT = ("stream", "position", "name", "data")
+
+
+def add(writes: Writes, events: Sequence[tuple[str, int, str, str]], now: datetime) -> None:
+    """Have events written, ``(stream, position, name, data)``, under the numbers given to them.
+
+    Their data is JSON text.
+    """
+    writes.insert("events", _EVENT, events, same={"created_at": now})
+
+
 def write(
-    connection: Connection, events: Sequence[tuple[str, int, str, Any]], now: datetime
+    connection: Connection, events: Sequence[tuple[str, int, str, str]], now: datetime
 ) -> None:
-    """Write events, ``(stream, position, name, data)``, under the numbers given to them."""
-    rows = [
-        {"stream": stream, "position": position, "name": name, "data": data, "created_at": now}
-        for stream, position, name, data in events
-    ]
-    insert_rows(connection, "events", rows)
+    """Write such events alone."""
+    writes = Writes()
+    add(writes, events, now)
+    writes.send(connection)
 
 
 _HEADS = text("""

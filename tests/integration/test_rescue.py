@@ -168,7 +168,7 @@ def test_a_marker_that_is_young_is_left_to_its_owner(
 ) -> None:
     (waiting,) = submit(database, shop, 1)
     with marker_database().transaction() as connection:
-        assert marker.take_fresh(connection, uuid4(), 500) == [waiting]
+        assert [one.id for one in marker.take_fresh(connection, uuid4(), 500)] == [waiting]
     assert apply_next(line_database()) == 0
     assert ends(database, [waiting])[waiting].attempts == 0
     apply_when_due(database)
@@ -179,12 +179,12 @@ def test_a_marker_that_is_young_is_left_to_its_owner(
 def test_who_lost_the_marker_does_not_apply(
     database: Database, shop: tuple[UUID, list[UUID]]
 ) -> None:
-    ids = submit(database, shop, 1)
+    submit(database, shop, 1)
     token = uuid4()
     with marker_database().transaction() as connection:
-        marker.take_fresh(connection, token, 500)
+        taken = marker.take_fresh(connection, token, 500)
     apply_when_due(database)
-    assert runner._apply(line_database(), token, ids) is None
+    assert runner._apply(line_database(), token, taken) is None
     with database.transaction() as connection:
         assert (stock.level(connection, shop[1][0]) or {})["stock"] == 1
 

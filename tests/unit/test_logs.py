@@ -78,9 +78,9 @@ def test_a_broadcast_that_fails_names_whose_events_it_had(monkeypatch: pytest.Mo
     monkeypatch.setattr(broadcast, "_redis", lambda: nowhere)
     monkeypatch.setattr(broadcast, "log", broadcast.structlog.get_logger())
     events: list[tuple[str, int, str, Any]] = [
-        ("stock:p", 1, "inventory_update", {"operationId": "o-1"}),
-        ("operations:k", 1, "operation_update", {"operationId": "o-1", "requestId": "r-1"}),
-        ("product:p", 1, "product_update", {}),
+        ("stock:p", 1, "inventory_update", '{"operationId": "o-1"}'),
+        ("operations:k", 1, "operation_update", '{"operationId": "o-1", "requestId": "r-1"}'),
+        ("product:p", 1, "product_update", "{}"),
     ]
     with capture_logs() as logs:
         broadcast.broadcast(events)
