@@ -12,6 +12,7 @@ from werkzeug.routing import UUIDConverter
 
 from db.session import web_database
 from web import (
+    activity,
     alerts,
     analytics,
     bulk,
@@ -23,6 +24,7 @@ from web import (
     orders,
     products,
     refused,
+    screen,
 )
 from web.acceptance import Acceptance
 from web.auth import authenticate, guard, init_auth, register_first_key
@@ -50,10 +52,12 @@ _ROOMS = (
     operations,
     refused,
     analytics,
+    activity,
     alerts,
     keys,
     health,
     documents,
+    screen,
 )
 
 

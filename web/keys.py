@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from db.models.api_key import ApiKey, hash_secret
 from db.queries import api_keys
-from web.auth import create_key, hint_of, keyring, needs, new_secret
+from web.auth import create_key, current_key, hint_of, keyring, needs, new_secret
 from web.errors import Problem, not_found
 from web.idempotency import answer_once
 from web.pages import cut, decode_cursor
@@ -38,6 +38,17 @@ def list_keys(query: PageQuery) -> Response:
         rows = api_keys.page(connection, limit=query.limit + 1, before=before)
     page = cut(rows, query.limit, lambda key: [str(key.id)])
     return _json(KeyPage.model_validate(page))
+
+
+@blueprint.get("/api/keys/current")
+@needs("read")
+@blueprint.output(KeyOut)
+def read_current_key() -> Response:
+    """The API key of this request.
+
+    What it may do, and until when.
+    """
+    return _json(KeyOut.model_validate(current_key()))
 
 
 @blueprint.post("/api/keys")

@@ -18,6 +18,7 @@ from web.prepared import accept_with, finish
 from web.refused import again
 from web.schemas.base import answer
 from web.schemas.operations import (
+    OperationDetail,
     OperationOut,
     OperationPage,
     OperationsQuery,
@@ -37,14 +38,16 @@ _MOST_RETRIED = 500
 
 @blueprint.get("/api/operations/<id:operation_id>")
 @needs("read")
-@blueprint.output(OperationOut)
+@blueprint.output(OperationDetail)
 def read_operation(operation_id: UUID) -> Response:
     """An operation as it stands."""
     with services().database.transaction() as connection:
         found = operations.find(connection, operation_id)
-    if found is None:
+        kept = operations.command_of(connection, operation_id)
+    if found is None or kept is None:
         raise not_found("operation")
-    return Response(answer(OperationOut.of(found)), content_type="application/json")
+    body = OperationDetail(**dict(OperationOut.of(found)), payload=kept[1])
+    return Response(answer(body), content_type="application/json")
 
 
 @blueprint.get("/api/operations")

@@ -4,14 +4,18 @@ import hashlib
 import json
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "web" / "dashboard" / "vendor"
+import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
-def test_vendored_files_are_those_of_the_lock() -> None:
-    lock = json.loads((FOLDER / "vendor.lock.json").read_text())
-    found = {path.name for path in FOLDER.iterdir()} - {"vendor.lock.json"}
+@pytest.mark.parametrize("folder", ["web/dashboard/vendor", "tests/browser/vendor"])
+def test_vendored_files_are_those_of_the_lock(folder: str) -> None:
+    files = ROOT / folder
+    lock = json.loads((files / "vendor.lock.json").read_text())
+    found = {path.name for path in files.iterdir()} - {"vendor.lock.json"}
     assert found == set(lock)
     for name, entry in lock.items():
-        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == entry["sha256"]
+        assert hashlib.sha256((files / name).read_bytes()).hexdigest() == entry["sha256"]
         assert entry["license"]
         assert entry["version"]

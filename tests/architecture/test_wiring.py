@@ -25,6 +25,8 @@ OPEN_ROUTES = {
     "documents.list_problems",
     "documents.read_problem",
     "documents.read_file",
+    "screen.read_screen",
+    "screen.read_file",
 }
 
 

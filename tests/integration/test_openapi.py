@@ -28,6 +28,8 @@ OPERATION_IDS = {
     "listOrders",
     "listProducts",
     "publishProduct",
+    "readActivity",
+    "readCurrentKey",
     "readHealth",
     "readInventoryMetrics",
     "readOperation",

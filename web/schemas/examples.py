@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from db.models.order import STATUSES
+
 _PRODUCT_ID = "0193599a-3f6e-7c61-9f0e-5b6f0d1c2a3b"
 _ORDER_ID = "0193599a-7d10-7a44-8c55-1f2e3d4c5b6a"
 _OPERATION_ID = "0193599a-7d12-7e03-b2a1-9c8d7e6f5a4b"
@@ -80,6 +82,7 @@ _ORDER = {
     "version": 1,
     "createdAt": _BEFORE,
     "updatedAt": _LATER,
+    "allowedTransitions": ["confirmed", "cancelled"],
 }
 _MOVEMENT = {
     "productId": _PRODUCT_ID,
@@ -180,6 +183,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OrderOut": _ORDER,
     "OrderPage": _page(_ORDER),
     "OperationOut": _OPERATION,
+    "OperationDetail": {
+        **_OPERATION,
+        "payload": {
+            "product_id": _PRODUCT_ID,
+            "quantity": 10,
+            "type": "increment",
+            "reason": "delivery",
+            "reference": None,
+            "expected_stock": None,
+            "dry_run": False,
+        },
+    },
     "OperationPage": _page(_OPERATION),
     "RetryIn": {"kind": "adjust-stock"},
     "RetriedOut": {"items": [_OPERATION]},
@@ -201,6 +216,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             }
         ],
         "topProducts": [{"productId": _PRODUCT_ID, "name": "Mug", "units": 2, "revenue": 19.0}],
+        "asOf": _LATER,
+    },
+    "ActivityOut": {
+        "orders": {**dict.fromkeys(STATUSES, 0), "pending": 1},
+        "operations": {
+            "seconds": 60,
+            "ended": 2,
+            "perSecond": 0.03,
+            "latency": {"p50": 7.9, "p95": 8.1, "p99": 8.1},
+            "series": [{"at": "2026-11-23T08:15:30.000000Z", "ended": 2, "failed": 0, "dead": 0}],
+        },
         "asOf": _LATER,
     },
     "InventoryMetricsOut": {

@@ -88,6 +88,12 @@ class OperationOut(Out):
         )
 
 
+class OperationDetail(OperationOut):
+    """An operation as it stands, with what was asked for."""
+
+    payload: dict[str, Any] = Field(description="What was asked for; its shape is the kind's")
+
+
 class OperationsQuery(PageQuery):
     """Which operations."""
 

@@ -3,9 +3,9 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
-from db.models.order import STATUSES
+from db.models.order import STATUSES, TRANSITIONS
 from web.schemas.base import (
     Body,
     Id,
@@ -77,6 +77,12 @@ class OrderOut(Out):
     version: int
     created_at: Time
     updated_at: Time
+
+    @computed_field(description="The steps that it can be told to go")  # type: ignore[prop-decorator]
+    @property
+    def allowed_transitions(self) -> list[OrderStatus]:
+        """A queued order's next step is the service's own."""
+        return [] if self.status == "queued" else list(TRANSITIONS[self.status])
 
 
 class OrdersQuery(PageQuery):

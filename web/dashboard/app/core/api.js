@@ -1,0 +1,115 @@
+// The public REST API: one way to call it, and its problems as errors.
+const RETRIES = 3;
+const WAIT_MILLISECONDS = 700;
+const LONGEST_WAIT_SECONDS = 20;
+
+let key = null;
+let refused = () => {};
+let remaining = Infinity;
+
+/** From now on calls carry this key; `onRefused` is told when it is not good any more. */
+export function useApiKey(secret, onRefused) {
+  key = secret;
+  refused = onRefused ?? refused;
+  remaining = Infinity;
+}
+
+/** The key that calls carry. */
+export function apiKey() {
+  return key;
+}
+
+/** How much slower than usual to ask by oneself: the rest of the key's rate is for people. */
+export function restraint() {
+  if (remaining > 50) return 1;
+  return remaining > 20 ? 2 : 5;
+}
+
+/** A problem document, or no answer at all (status 0). */
+export class Problem extends Error {
+  constructor(body) {
+    super(body.detail || body.title || 'Something went wrong.');
+    Object.assign(this, body);
+    this.code = (body.type ?? '').split('/').pop();
+  }
+
+  /** What is said about one field of the form. */
+  fieldErrors() {
+    return Object.fromEntries((this.errors ?? []).map((one) => [one.pointer.split('/')[1], one.detail]));
+  }
+}
+
+const NO_ANSWER = { status: 0, title: 'No answer', detail: 'The service did not answer. Nothing is lost; try again.' };
+
+/** A new key for a request that is to happen once, also if it has to be sent again. */
+export function newIdempotencyKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `dashboard-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+function address(path, query) {
+  const found = Object.entries(query ?? {}).filter(([, value]) => value != null && value !== '');
+  return found.length ? `${path}?${new URLSearchParams(found)}` : path;
+}
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/**
+ * Call the API.
+ *
+ * What may be sent again (everything that reads, and everything with an idempotency key) is, when
+ * no answer came, when the service says that it is away, and when there were too many requests.
+ * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws.
+ */
+export async function call(method, path, { query, body, headers, signal, tries = RETRIES } = {}) {
+  const sent = { Accept: 'application/json', ...headers };
+  if (key) sent['X-API-Key'] = key;
+  if (method !== 'GET' && method !== 'DELETE') sent['Idempotency-Key'] ??= newIdempotencyKey();
+  const raw = body instanceof Blob;
+  if (body !== undefined && !raw) sent['Content-Type'] = 'application/json';
+  const options = { method, headers: sent, signal, cache: 'no-store', credentials: 'omit' };
+  if (body !== undefined) options.body = raw ? body : JSON.stringify(body);
+  for (let attempt = 1; ; attempt += 1) {
+    const problem = await answered(address(path, query), options);
+    if (!(problem instanceof Problem)) return problem;
+    const waits = problem.retryAfter ?? 0;
+    const passing = [0, 429, 503].includes(problem.status) && waits <= LONGEST_WAIT_SECONDS;
+    if (!passing || attempt >= tries) {
+      if (problem.status === 401 && key) refused(problem);
+      throw problem;
+    }
+    await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));
+    signal?.throwIfAborted();
+  }
+}
+
+async function answered(url, options) {
+  let response;
+  let text;
+  try {
+    response = await fetch(url, options);
+    text = await response.text();
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    return new Problem(NO_ANSWER);
+  }
+  const left = response.headers.get('RateLimit-Remaining');
+  if (left !== null && url.startsWith('/api/')) remaining = Number(left);
+  let data = null;
+  try {
+    data = text && /json/.test(response.headers.get('Content-Type') ?? '') ? JSON.parse(text) : text;
+  } catch {
+    return new Problem(NO_ANSWER);
+  }
+  if (response.ok || response.status === 304) return { data, headers: response.headers, status: response.status };
+  // Health answers 503 with its own body.
+  if (data?.checks) return { data, headers: response.headers, status: response.status };
+  const wait = Number(response.headers.get('Retry-After')) || undefined;
+  const known = data && typeof data === 'object' ? data : { title: response.statusText };
+  return new Problem({ ...known, status: response.status, retryAfter: wait });
+}
+
+/** Read something. */
+export async function read(path, query, options) {
+  return (await call('GET', path, { query, ...options })).data;
+}

@@ -1,0 +1,115 @@
+// Numbers, money and times in the reader's own locale.
+const locales = navigator.languages?.length ? [...navigator.languages] : undefined;
+const page = document.documentElement.dataset;
+
+export const currency = page.currency || 'USD';
+export const shopZone = page.timezone || 'UTC';
+
+const cached = new Map();
+function formatter(kind, options) {
+  const name = kind.name + JSON.stringify(options);
+  if (!cached.has(name)) cached.set(name, new kind(locales, options));
+  return cached.get(name);
+}
+
+const absent = '–';
+
+/** A whole or decimal number. */
+export function number(value, options = {}) {
+  return value == null ? absent : formatter(Intl.NumberFormat, options).format(value);
+}
+
+/** A number that is short enough for an axis or a tile: 12,400 is 12.4K. */
+export function compact(value) {
+  if (value == null) return absent;
+  return number(value, value < 10000 ? { maximumFractionDigits: 1 } : COMPACT);
+}
+const COMPACT = { notation: 'compact', maximumFractionDigits: 1 };
+
+/** An amount of money, of the shop's currency unless another is named. */
+export function money(value, code = currency) {
+  return number(value, { style: 'currency', currency: code });
+}
+
+/** The same without cents, and short if large. */
+export function roundMoney(value, code = currency) {
+  const large = Math.abs(value) >= 100000;
+  const digits = large ? { notation: 'compact', maximumFractionDigits: 1 } : { maximumFractionDigits: 0 };
+  return number(value, { style: 'currency', currency: code, ...digits });
+}
+
+/** A number with its sign. */
+export function signed(value) {
+  return number(value, { signDisplay: 'exceptZero' });
+}
+
+/** Percent of a number that is percent already. */
+export function percent(value) {
+  return number(value / 100, { style: 'percent', maximumFractionDigits: 1, signDisplay: 'exceptZero' });
+}
+
+/** Milliseconds, in the unit that fits. */
+export function duration(milliseconds) {
+  if (milliseconds == null) return absent;
+  if (milliseconds < 1000) {
+    return `${number(milliseconds, { maximumFractionDigits: milliseconds < 10 ? 1 : 0 })} ms`;
+  }
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${number(seconds, { maximumFractionDigits: 1 })} s`;
+  if (seconds < 3600) return `${number(Math.floor(seconds / 60))} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 86400) return `${number(Math.floor(seconds / 3600))} h ${Math.round((seconds % 3600) / 60)} min`;
+  return `${number(Math.floor(seconds / 86400))} d ${Math.round((seconds % 86400) / 3600)} h`;
+}
+
+/** A day and a time; with seconds if `timeStyle` is medium. */
+export function dateTime(value, timeStyle = 'medium') {
+  if (!value) return absent;
+  return formatter(Intl.DateTimeFormat, { dateStyle: 'medium', timeStyle }).format(new Date(value));
+}
+
+/** A time of the day. */
+export function clock(value) {
+  return formatter(Intl.DateTimeFormat, { timeStyle: 'medium' }).format(new Date(value));
+}
+
+/** A day of the calendar, given as 2026-11-23; a month as 2026-11. */
+export function calendar(period, options = { day: 'numeric', month: 'short' }) {
+  const [year, month, day = 1] = period.split('-').map(Number);
+  const chosen = period.length === 7 ? { month: 'short', year: 'numeric' } : options;
+  const moment = new Date(Date.UTC(year, month - 1, day));
+  return formatter(Intl.DateTimeFormat, { ...chosen, timeZone: 'UTC' }).format(moment);
+}
+
+const STEPS = [
+  ['year', 31536000],
+  ['month', 2592000],
+  ['day', 86400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+];
+
+/** How long ago, or in how long. */
+export function relative(value, now = Date.now()) {
+  const seconds = (new Date(value).getTime() - now) / 1000;
+  if (Math.abs(seconds) < 2) return 'just now';
+  const [unit, length] = STEPS.find(([, size]) => Math.abs(seconds) >= size) ?? STEPS.at(-1);
+  const style = { numeric: 'auto', style: 'short' };
+  return formatter(Intl.RelativeTimeFormat, style).format(Math.trunc(seconds / length), unit);
+}
+
+/** The end of an identifier: enough to tell a few apart. */
+export function shortId(id) {
+  return id ? id.slice(-8) : absent;
+}
+
+/** Words with a capital in front: "out_of_stock" is "Out of stock". */
+export function words(name) {
+  const text = String(name ?? '').replaceAll(/[_-]/g, ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A number of things: one order, two orders. */
+export function plural(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}

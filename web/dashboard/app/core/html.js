@@ -1,0 +1,13 @@
+// The one place that names the view library.
+export {
+  html,
+  render,
+  useCallback,
+  useEffect,
+  useErrorBoundary,
+  useLayoutEffect,
+  useMemo,
+  useReducer,
+  useRef,
+  useState,
+} from '../vendor/htm-preact.js';

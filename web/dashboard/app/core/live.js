@@ -1,0 +1,196 @@
+// The socket: what it follows, its place in every stream, and whether it is to be believed.
+import { io } from '../vendor/socket.io.esm.min.js';
+import { createStore } from './store.js';
+
+const EVENTS = {
+  inventory_update: ['inventory', 'productId'],
+  product_update: ['product', 'productId'],
+  order_status: ['order', 'orderId'],
+  operation_update: ['operations', null],
+  system_alert: ['system', null],
+};
+const NAMED_BY = { inventory: 'productId', product: 'productId', order: 'orderId' };
+const ANSWER_MILLISECONDS = 10000;
+// Who looks back at once finds the subscription still there.
+const LINGER_MILLISECONDS = 4000;
+const CROWDED_MILLISECONDS = 15000;
+
+/**
+ * `phase`: connecting, connected, reconnecting, offline or crowded; `heardAt`: when the service
+ * was last heard of; `lastEventAt`; `caughtUp`: what came of the last reconnection.
+ */
+export const connection = createStore({
+  phase: 'connecting', heardAt: null, lastEventAt: null, caughtUp: null, round: 0,
+});
+
+let socket = null;
+let onRefused = () => {};
+let lostAt = null;
+let catching = null;
+const entries = new Map();
+
+const patch = (change) => connection.set((state) => ({ ...state, ...change }));
+
+/** Connect with a key; `refused` is called when it is not good (any more). */
+export function connect(secret, refused) {
+  onRefused = refused;
+  socket = io({
+    auth: { token: secret },
+    transports: ['websocket', 'polling'],
+    tryAllTransports: true,
+    reconnectionDelay: 400,
+    reconnectionDelayMax: 4000,
+    forceNew: true,
+  });
+  socket.on('connect', connected);
+  socket.on('disconnect', disconnected);
+  socket.on('connect_error', failed);
+  socket.io.on('ping', () => patch({ heardAt: Date.now() }));
+  for (const name of Object.keys(EVENTS)) socket.on(name, (data) => received(name, data));
+  for (const topic of ['operations', 'system']) follow(topic, null, () => {});
+}
+
+/** Leave, and forget everything. */
+export function disconnect() {
+  socket?.removeAllListeners();
+  socket?.disconnect();
+  socket = null;
+  lostAt = null;
+  catching = null;
+  for (const entry of entries.values()) clearTimeout(entry.timer);
+  entries.clear();
+  connection.set({ phase: 'connecting', heardAt: null, lastEventAt: null, caughtUp: null, round: 0 });
+}
+
+function connected() {
+  const round = connection.get().round + 1;
+  if (lostAt) catching = { waiting: new Set(entries.values()), events: 0, reread: 0, lostAt };
+  lostAt = null;
+  patch({ phase: 'connected', heardAt: Date.now(), round });
+  for (const entry of entries.values()) subscribe(entry);
+}
+
+function disconnected(reason) {
+  lostAt ??= Date.now();
+  catching = null;
+  patch({ phase: navigator.onLine ? 'reconnecting' : 'offline' });
+  // What the service closed comes back only by itself asking.
+  if (reason === 'io server disconnect') setTimeout(() => socket?.connect(), 500);
+}
+
+function failed(error) {
+  if (error.message === 'unauthorized') return onRefused();
+  if (error.message === 'too-many-connections') {
+    patch({ phase: 'crowded' });
+    setTimeout(() => socket?.connect(), CROWDED_MILLISECONDS);
+    return undefined;
+  }
+  if (connection.get().phase !== 'connecting') lostAt ??= Date.now();
+  patch({ phase: navigator.onLine ? 'reconnecting' : 'offline' });
+  // A refusal, unlike a transport that fails, is not tried again by the library.
+  if (socket && !socket.active) setTimeout(() => socket?.connect(), 2000);
+  return undefined;
+}
+
+addEventListener('offline', () => socket && patch({ phase: 'offline' }));
+addEventListener('online', () => {
+  if (socket) patch({ phase: socket.connected ? 'connected' : 'reconnecting' });
+});
+
+/**
+ * Follow a product's stock (`inventory`) or data (`product`), an `order`, one's own
+ * `operations`, or the `system`.
+ *
+ * The handler gets `{snapshot}`, `{event}` or `{error}`. Gives a function that stops it.
+ */
+export function follow(topic, id, handler) {
+  const name = `${topic}:${id ?? ''}`;
+  let entry = entries.get(name);
+  if (entry) {
+    clearTimeout(entry.timer);
+    if (entry.snapshot) queueMicrotask(() => entry.handlers.has(handler) && handler({ snapshot: entry.snapshot }));
+    entry.handlers.add(handler);
+  } else {
+    entry = { name, topic, id, handlers: new Set([handler]), position: -1, cursor: null, snapshot: null };
+    entries.set(name, entry);
+    if (socket?.connected) subscribe(entry);
+  }
+  return () => {
+    entry.handlers.delete(handler);
+    if (entry.handlers.size || entries.get(name) !== entry) return;
+    entry.timer = setTimeout(() => leave(entry), LINGER_MILLISECONDS);
+  };
+}
+
+function leave(entry) {
+  if (entries.get(entry.name) !== entry) return;
+  entries.delete(entry.name);
+  if (socket?.connected) socket.emit(`unsubscribe_${entry.topic}`, { [NAMED_BY[entry.topic]]: entry.id });
+}
+
+async function subscribe(entry) {
+  const mine = socket;
+  const message = {};
+  if (entry.id) message[NAMED_BY[entry.topic]] = entry.id;
+  if (entry.cursor) message.since = entry.cursor;
+  let answer;
+  try {
+    answer = await mine.timeout(ANSWER_MILLISECONDS).emitWithAck(`subscribe_${entry.topic}`, message);
+  } catch {
+    answer = { error: 'unavailable', retryAfter: 1 };
+  }
+  if (mine !== socket || entries.get(entry.name) !== entry) return;
+  if (answer.error) return refusedBy(entry, answer);
+  takeAnswer(entry, answer);
+  settle(entry);
+}
+
+function refusedBy(entry, answer) {
+  if (answer.retryAfter) {
+    setTimeout(() => {
+      if (entries.get(entry.name) === entry && socket?.connected) subscribe(entry);
+    }, answer.retryAfter * 1000);
+    return;
+  }
+  tell(entry, { error: answer.error });
+  settle(entry);
+}
+
+function takeAnswer(entry, answer) {
+  const isNew = entry.cursor === null;
+  if (answer.recovered === false && catching && !isNew) catching.reread += 1;
+  // A snapshot that arrives after a newer event loses; one that was asked for anew never does.
+  if (answer.recovered === true || (isNew && answer.position < entry.position)) {
+    if (answer.position >= entry.position) entry.cursor = answer.cursor;
+    return;
+  }
+  entry.position = answer.position;
+  entry.cursor = answer.cursor;
+  entry.snapshot = answer.snapshot;
+  tell(entry, { snapshot: entry.snapshot, reread: !isNew });
+}
+
+function settle(entry) {
+  if (!catching?.waiting.delete(entry) || catching.waiting.size) return;
+  const { events, reread, lostAt: since } = catching;
+  catching = null;
+  patch({ caughtUp: { events, reread, away: Date.now() - since, at: Date.now() } });
+}
+
+function received(event, data) {
+  const [topic, named] = EVENTS[event];
+  patch({ heardAt: Date.now(), lastEventAt: Date.now() });
+  const entry = entries.get(`${topic}:${named ? data[named] : ''}`);
+  if (!entry) return;
+  // One's own operations and an operation of another key lie in different streams.
+  if (data.position <= entry.position) return;
+  entry.position = data.position;
+  entry.cursor = data.cursor;
+  if (catching?.waiting.has(entry)) catching.events += 1;
+  if (topic === 'inventory' && entry.snapshot) entry.snapshot = { ...entry.snapshot, ...data };
+  tell(entry, { event: data });
+}
+
+function tell(entry, message) {
+  for (const handler of [...entry.handlers]) handler(message);
+}

@@ -1,0 +1,68 @@
+// Who is signed in: an API key, kept as long as the browser's tab, and what it may do.
+import { Problem, read, useApiKey } from './api.js';
+import { connect, disconnect } from './live.js';
+import { createStore } from './store.js';
+
+const KEPT_AS = 'pms.key';
+const ENDED = 'This key is no longer valid. Sign in with another one.';
+
+/** `{phase: 'out'|'entering'|'in', key, refusal}`; `key` is what `/api/keys/current` says. */
+export const session = createStore({ phase: 'out', key: null, refusal: null });
+
+/** Whether the key may do what needs this scope. */
+export function may(scope) {
+  const held = session.get().key?.scopes ?? [];
+  return held.includes(scope) || held.includes('admin') || (scope === 'read' && held.includes('write'));
+}
+
+/** Sign in; a refusal is in the session. */
+export async function signIn(secret) {
+  session.set({ phase: 'entering', key: null, refusal: null });
+  useApiKey(secret, () => signOut(ENDED));
+  try {
+    const key = await read('/api/keys/current');
+    keep(secret);
+    session.set({ phase: 'in', key, refusal: null });
+    connect(secret, () => signOut(ENDED));
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    if (problem.status === 401 || problem.status === 403) forget();
+    session.set({ phase: 'out', key: null, refusal: sentence(problem) });
+  }
+}
+
+function sentence(problem) {
+  if (problem.status === 401) return 'This key is not known, has expired or was revoked.';
+  if (problem.status === 403) return 'This key may not read, which is the least that the dashboard needs.';
+  return problem.message;
+}
+
+/** Go on with a new secret of the same key. */
+export function adopt(secret) {
+  disconnect();
+  useApiKey(secret);
+  keep(secret);
+  connect(secret, () => signOut(ENDED));
+}
+
+/** Sign out. */
+export function signOut(refusal = null) {
+  forget();
+  disconnect();
+  useApiKey(null);
+  session.set({ phase: 'out', key: null, refusal });
+}
+
+/** Sign in with the key of this tab, if it has one. */
+export function resume() {
+  const secret = sessionStorage.getItem(KEPT_AS);
+  if (secret) signIn(secret);
+}
+
+function keep(secret) {
+  sessionStorage.setItem(KEPT_AS, secret);
+}
+
+function forget() {
+  sessionStorage.removeItem(KEPT_AS);
+}

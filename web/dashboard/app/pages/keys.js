@@ -1,0 +1,111 @@
+// API keys: making, rotating and revoking them; a secret is shown once.
+import { call, Problem } from '../core/api.js';
+import { dateTime } from '../core/format.js';
+import { html, useState } from '../core/html.js';
+import { usePages } from '../core/resource.js';
+import { adopt, session } from '../core/session.js';
+import { Ago, Badge, Copy, Empty, PageHead, Trouble } from '../parts/basics.js';
+import { Confirm, Dialog, Field, notify } from '../parts/forms.js';
+import { Icon } from '../parts/icons.js';
+import { Cell, EndlessList } from '../parts/list.js';
+
+const SCOPES = [['read', 'Read', 'looks at everything'], ['write', 'Write', 'reads, and changes products, stock and orders'], ['admin', 'Admin', 'does everything, keys included']];
+const COLUMNS = [['Key'], ['State'], ['Rate', 'wide-only'], ['Made', 'num wide-only'], ['Actions', 'acts', true]];
+
+function stateOf(key) {
+  if (key.revokedAt) return 'revoked';
+  return key.expiresAt && new Date(key.expiresAt) < new Date() ? 'expired' : 'active';
+}
+
+export function KeysPage() {
+  const pages = usePages('/api/keys', {});
+  const [making, setMaking] = useState(false);
+  const [asked, setAsked] = useState(null);
+  const [told, setTold] = useState(null);
+  const done = (key) => {
+    setMaking(false);
+    setAsked(null);
+    setTold(key);
+    pages.reload();
+  };
+  return html`
+    <${PageHead} title="Keys"><button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size="18" />New key</button><//>
+    <${EndlessList} label="API keys" pages=${pages} columns=${COLUMNS} empty=${html`<${Empty} title="No keys" />`} row=${(key) => html`
+      <${Cell} kind="main"><b>${key.name}</b><span class="fine">${key.scopes.join(', ')} · <code>${key.hint}</code>${key.id === session.get().key?.id ? ' · yours' : ''}</span><//>
+      <${Cell} kind="state"><${Badge} status=${stateOf(key)} /><//>
+      <${Cell} kind="wide-only fine" name="Rate">${key.rate ?? 'as installed'}<//>
+      <${Cell} kind="num fine wide-only" name="Made"><span title=${key.expiresAt ? `Ends ${dateTime(key.expiresAt)}` : undefined}><${Ago} at=${key.createdAt} /></span><//>
+      <${Cell} kind="acts">${!key.revokedAt && html`
+        <button class="button small" type="button" aria-label="Rotate ${key.name}" onClick=${() => setAsked(['rotate', key])}>Rotate</button>
+        <button class="button small danger" type="button" aria-label="Revoke ${key.name}" onClick=${() => setAsked(['revoke', key])}>Revoke</button>`}<//>`} />
+    ${making && html`<${NewKey} onMade=${done} onClose=${() => setMaking(false)} />`}
+    ${asked && html`<${Change} what=${asked[0]} apiKey=${asked[1]} onDone=${done} onClose=${() => setAsked(null)} />`}
+    ${told && html`<${Secret} apiKey=${told} onClose=${() => setTold(null)} />`}`;
+}
+
+function NewKey({ onMade, onClose }) {
+  const [fields, setFields] = useState({ name: '', scope: 'read', rate: '', expires: '' });
+  const [problem, setProblem] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const bind = (name) => ({ value: fields[name], onInput: (event) => setFields({ ...fields, [name]: event.target.value }) });
+  const submit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    const body = { name: fields.name.trim(), scopes: [fields.scope] };
+    if (fields.rate.trim()) body.rate = fields.rate.trim();
+    if (fields.expires) body.expiresAt = new Date(fields.expires).toISOString();
+    try {
+      onMade((await call('POST', '/api/keys', { body })).data);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setProblem(error);
+      setBusy(false);
+    }
+  };
+  const errors = problem?.fieldErrors() ?? {};
+  return html`<${Dialog} title="New key" onClose=${onClose}><form onSubmit=${submit}>
+    <div class="dialog-body">
+      ${problem && html`<${Trouble} error=${problem} />`}
+      <${Field} label="Name" error=${errors.name} hint="Who or what uses it">${(given) => html`<input ...${given} ...${bind('name')} name="name" required maxlength="200" />`}<//>
+      <fieldset class="radios"><legend>Scope</legend>${SCOPES.map(([scope, name, text]) => html`<label key=${scope} class="tick">
+        <input type="radio" name="scope" value=${scope} checked=${fields.scope === scope} onChange=${() => setFields({ ...fields, scope })} /><span>${name} <span class="fine">${text}</span></span></label>`)}</fieldset>
+      <div class="form-grid">
+        <${Field} label="Rate" optional error=${errors.rate} hint="Such as 600/minute">${(given) => html`<input ...${given} ...${bind('rate')} name="rate" maxlength="50" />`}<//>
+        <${Field} label="Ends" optional error=${errors.expiresAt}>${(given) => html`<input ...${given} ...${bind('expires')} name="expires" type="datetime-local" />`}<//>
+      </div>
+    </div>
+    <footer><button class="button" type="button" onClick=${onClose}>Cancel</button><button class="button primary" disabled=${busy}>${busy ? 'Making…' : 'Make key'}</button></footer>
+  </form><//>`;
+}
+
+function Change({ what, apiKey, onDone, onClose }) {
+  const [busy, setBusy] = useState(false);
+  const own = apiKey.id === session.get().key?.id;
+  const change = async () => {
+    setBusy(true);
+    try {
+      if (what === 'rotate') {
+        const { data } = await call('POST', `/api/keys/${apiKey.id}/rotate`);
+        if (own && data.secret) adopt(data.secret);
+        return onDone(data);
+      }
+      await call('DELETE', `/api/keys/${apiKey.id}`);
+      notify(`${apiKey.name} is revoked.`, 'good');
+      return onDone(null);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      notify(error.message, 'bad');
+      return onClose();
+    }
+  };
+  return html`<${Confirm} title="${what === 'rotate' ? 'Rotate' : 'Revoke'} ${apiKey.name}?" action=${what === 'rotate' ? 'Give a new secret' : 'Revoke key'} busy=${busy} onConfirm=${change} onClose=${onClose}>
+    <p>${what === 'rotate' ? 'It gets a new secret, and the old one ends at once: whoever uses it has to be given the new one.' : 'Whoever uses it is shut out within seconds, for good.'}</p>
+    ${own && html`<p><b>This is the key that you are signed in with.</b> ${what === 'rotate' ? 'This window goes on with the new secret; others have to sign in again.' : 'You will be signed out.'}</p>`}<//>`;
+}
+
+function Secret({ apiKey, onClose }) {
+  return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose}>
+    <div class="dialog-body"><p>It is shown this once and kept nowhere. Copy it to where it is used, now.</p>
+      <p class="secret"><code data-testid="secret">${apiKey.secret ?? 'A replay carries no secret: rotate the key.'}</code>${apiKey.secret && html`<${Copy} text=${apiKey.secret} />`}</p></div>
+    <footer><button class="button primary" type="button" onClick=${onClose}>I have kept it</button></footer><//>`;
+}

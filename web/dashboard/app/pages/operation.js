@@ -1,0 +1,97 @@
+// One operation: what was asked, how it ended, and another try if it was given up.
+import { call, Problem } from '../core/api.js';
+import { dateTime, duration, number, shortId, words } from '../core/format.js';
+import { html, useEffect, useState } from '../core/html.js';
+import { follow } from '../core/live.js';
+import { useResource } from '../core/resource.js';
+import { go, href } from '../core/router.js';
+import { may } from '../core/session.js';
+import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { notify } from '../parts/forms.js';
+import { Progress } from '../parts/progress.js';
+import { Refused } from '../parts/refused.js';
+
+const BULK = 'adjust-many';
+const WAITING_MILLISECONDS = 2000;
+
+export function OperationPage({ id }) {
+  const [live, setLive] = useState(null);
+  const [waiting, setWaiting] = useState(true);
+  const resource = useResource(`/api/operations/${id}`, undefined, waiting ? { every: WAITING_MILLISECONDS } : {});
+  useEffect(() => follow('operations', null, ({ event }) => event?.operationId === id && setLive(event)), [id]);
+  const found = resource.data && newest(resource.data, live);
+  useEffect(() => {
+    if (found?.finishedAt) setWaiting(false);
+  }, [found?.finishedAt]);
+  const back = { href: href('operations'), text: 'Operations' };
+  if (!found) {
+    const missing = resource.error?.status === 404 || resource.error?.status === 422;
+    return html`<${PageHead} title=${missing ? 'No such operation' : 'Operation'} back=${back} />
+      ${missing ? html`<${Empty} title="There is no operation with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
+  }
+  return html`
+    <${PageHead} title=${words(found.kind)} back=${back} badge=${html`<${Badge} status=${found.status} />`}>
+      ${may('admin') && found.status === 'dead' && html`<${Again} path=${`/api/operations/${id}/retry`} text="Try again" />`}
+      ${may('write') && found.kind === BULK && found.finishedAt && found.result?.refused > 0 && html`<${Again} path=${`/api/operations/${id}/retry-refused`} text="Retry the refused rows" />`}
+    <//>
+    ${found.error && html`<${Failure} error=${found.error} dead=${found.status === 'dead'} />`}
+    ${found.progress && html`<${Card} title="Progress"><${Progress} progress=${found.progress} /><//>`}
+    <div class="columns">
+      <${Card} title="What happened"><${Facts} of=${facts(found)} />
+        <p class="fine id-line"><code>${found.id}</code><${Copy} text=${found.id} label="Copy id" /></p><//>
+      <div class="stack">
+        <${Json} title="What was asked" value=${found.payload} />
+        ${found.result && html`<${Json} title="What came of it" value=${found.result} />`}
+      </div>
+    </div>
+    ${found.kind === BULK && found.finishedAt && html`<${Refused} id=${id} />`}`;
+}
+
+/** What was read, or what the event says if that is further. */
+function newest(read, live) {
+  if (!live || read.finishedAt) return read;
+  return { ...read, ...live, id: read.id };
+}
+
+function facts(one) {
+  const took = one.finishedAt && new Date(one.finishedAt) - new Date(one.createdAt);
+  return [
+    one.resource && ['About', html`<a href=${href(`${one.resource.type}s`, one.resource.id)}>${words(one.resource.type)} <code>${shortId(one.resource.id)}</code></a>`],
+    ['Accepted', html`${dateTime(one.createdAt)} <span class="fine">(<${Ago} at=${one.createdAt} />)</span>`],
+    ['Ended', one.finishedAt ? dateTime(one.finishedAt) : 'not yet'],
+    took != null && took !== '' && ['Took', duration(took)],
+    ['Tries', number(one.attempts)],
+    one.retryOf && ['Tries again', html`<a href=${href('operations', one.retryOf)}><code>${shortId(one.retryOf)}</code></a>`],
+    ['Request', one.requestId ? html`<code>${one.requestId}</code>` : '–'],
+  ];
+}
+
+function Failure({ error, dead }) {
+  const more = Object.entries(error).filter(([name]) => !['type', 'title', 'status', 'detail', 'instance', 'requestId'].includes(name));
+  return html`<div class="trouble ${dead ? '' : 'mild'}" role="note"><div>
+    <strong>${error.title}</strong><p>${error.detail}</p>
+    ${more.length > 0 && html`<p class="fine">${more.map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(' · ')}</p>`}
+    <p class="fine"><a href=${error.type}>What this means and what to do</a></p></div></div>`;
+}
+
+function Again({ path, text }) {
+  const [busy, setBusy] = useState(false);
+  const send = async () => {
+    setBusy(true);
+    try {
+      const { data } = await call('POST', path);
+      notify('Accepted, as a new operation at the end of the line.', 'good');
+      go('operations', data.id);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      notify(error.message, 'bad');
+      setBusy(false);
+    }
+  };
+  return html`<button class="button primary" type="button" disabled=${busy} onClick=${send}>${text}</button>`;
+}
+
+function Json({ title, value }) {
+  const text = JSON.stringify(value, null, 2);
+  return html`<${Card} title=${title} aside=${html`<${Copy} text=${text} />`}><pre class="json" tabindex="0" aria-label=${title}>${text}</pre><//>`;
+}

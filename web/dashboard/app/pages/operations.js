@@ -1,0 +1,95 @@
+// Operations: everything that was submitted, as it comes and as it ends.
+import { call, Problem } from '../core/api.js';
+import { duration, plural, shortId, words } from '../core/format.js';
+import { html, useEffect, useState } from '../core/html.js';
+import { follow } from '../core/live.js';
+import { usePages } from '../core/resource.js';
+import { href, setQuery, useRoute } from '../core/router.js';
+import { may } from '../core/session.js';
+import { Ago, Badge, Card, Choice, Empty, Loaded, PageHead, statusWord } from '../parts/basics.js';
+import { useActivity } from '../parts/after.js';
+import { Confirm, notify } from '../parts/forms.js';
+import { Icon } from '../parts/icons.js';
+import { Cell, EndlessList } from '../parts/list.js';
+import { Progress } from '../parts/progress.js';
+import { Pulse } from '../parts/pulse.js';
+
+const STATUSES = ['queued', 'succeeded', 'failed', 'dead'];
+const KINDS = ['adjust-stock', 'count-stock', 'adjust-many', 'create-order', 'change-order-status', 'check-alerts', 'rebuild-rollups'];
+const EVERY_MILLISECONDS = 2000;
+const COLUMNS = [['Operation'], ['About', 'wide-only'], ['Status'], ['Took', 'num wide-only'], ['Accepted', 'num']];
+
+/** A list that one's own operations change the moment they end. */
+function useOperations(query) {
+  const pages = usePages('/api/operations', query, { every: EVERY_MILLISECONDS });
+  useEffect(() => follow('operations', null, ({ event }) => event && pages.change((items) => {
+    const place = items.findIndex((item) => item.id === event.operationId);
+    if (place === -1) return items;
+    const next = [...items];
+    next[place] = { ...items[place], ...event, id: event.operationId };
+    return next;
+  })), [JSON.stringify(query)]);
+  return pages;
+}
+
+export function OperationsPage() {
+  const { query } = useRoute();
+  const { status, kind } = query;
+  const pages = useOperations({ status, kind });
+  const activity = useActivity();
+  const empty = status || kind
+    ? html`<${Empty} title="No operation is like that"><button class="button" type="button" onClick=${() => setQuery({ status: '', kind: '' })}>Clear the filters</button><//>`
+    : html`<${Empty} title="No operations yet">Every change of stock and of orders is one.<//>`;
+  return html`
+    <${PageHead} title="Operations">
+      ${may('admin') && status === 'dead' && kind && html`<${RetryAll} kind=${kind} onDone=${pages.reload} />`}
+      ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>`}
+    <//>
+    <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<div class="minute"><${Pulse} activity=${data} /></div>`}<//><//>
+    <form class="filters" role="search" aria-label="Filter operations" onSubmit=${(event) => event.preventDefault()}>
+      <${Choice} label="Status" value=${status} onChange=${(next) => setQuery({ status: next })}
+        options=${[['', 'All'], ...STATUSES.map((one) => [one, statusWord(one)])]} />
+      <label class="narrow"><span class="visually-hidden">Kind</span>
+        <select value=${kind ?? ''} onChange=${(event) => setQuery({ kind: event.target.value })}>
+          <option value="">Every kind</option>${KINDS.map((one) => html`<option key=${one} value=${one}>${words(one)}</option>`)}
+        </select></label>
+    </form>
+    <${EndlessList} label="Operations" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(operation) => html`
+      <${Cell} kind="main"><a href=${href('operations', operation.id)}>${words(operation.kind)}</a><span class="fine">${why(operation)}</span><//>
+      <${Cell} kind="wide-only" name="About"><${About} resource=${operation.resource} /><//>
+      <${Cell} kind="state">${operation.progress && operation.status === 'queued' ? html`<${Progress} progress=${operation.progress} slim />` : html`<${Badge} status=${operation.status} />`}<//>
+      <${Cell} kind="num fine wide-only" name="Took">${operation.finishedAt ? duration(new Date(operation.finishedAt) - new Date(operation.createdAt)) : '–'}<//>
+      <${Cell} kind="num fine" name="Accepted"><${Ago} at=${operation.createdAt} /><//>`} />`;
+}
+
+function why(operation) {
+  if (operation.error) return operation.error.title;
+  if (operation.attempts > 1) return plural(operation.attempts, 'try', 'tries');
+  return html`<code>${shortId(operation.id)}</code>`;
+}
+
+function About({ resource }) {
+  if (!resource) return html`<span class="fine">–</span>`;
+  return html`<a href=${href(`${resource.type}s`, resource.id)}>${words(resource.type)} <code>${shortId(resource.id)}</code></a>`;
+}
+
+function RetryAll({ kind, onDone }) {
+  const [asking, setAsking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const retry = async () => {
+    setBusy(true);
+    try {
+      const { data } = await call('POST', '/api/operations/retry', { body: { kind } });
+      notify(`${plural(data.items.length, 'operation')} tried again, as new ones at the end of the line.`, 'good');
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      notify(error.message, 'bad');
+    }
+    setBusy(false);
+    setAsking(false);
+    onDone();
+  };
+  return html`<button class="button" type="button" onClick=${() => setAsking(true)}>Retry all of this kind</button>
+    ${asking && html`<${Confirm} title="Try these again?" action="Try again" danger=${false} busy=${busy} onConfirm=${retry} onClose=${() => setAsking(false)}>
+      <p>Each given-up operation of the kind “${words(kind)}” that nobody has tried again becomes a new one at the end of the line; up to 500 at once.</p><//>`}`;
+}

@@ -1,0 +1,75 @@
+// A new order: products found by name, their units, and whom it is for.
+import { money, number } from '../core/format.js';
+import { html, useMemo, useState } from '../core/html.js';
+import { useSubmission } from '../core/operations.js';
+import { useResource } from '../core/resource.js';
+import { go, href } from '../core/router.js';
+import { Badge, Card, Empty, PageHead, Trouble } from '../parts/basics.js';
+import { Field, notify, useDebounced } from '../parts/forms.js';
+import { Icon } from '../parts/icons.js';
+import { StockFigure } from '../parts/stock-figure.js';
+import { useStocks } from '../parts/stocks.js';
+
+const SHOWN = 8;
+
+export function NewOrderPage() {
+  const [items, setItems] = useState([]);
+  const [customerId, setCustomerId] = useState('');
+  const [shippingAddress, setShippingAddress] = useState('');
+  const [stocks, onSight] = useStocks();
+  const { state, send } = useSubmission();
+  const add = (product) => {
+    const known = items.find((item) => item.product.id === product.id);
+    setItems(known ? items.map((item) => (item === known ? { ...item, quantity: item.quantity + 1 } : item)) : [...items, { product, quantity: 1 }]);
+  };
+  const change = (product, quantity) => setItems(items.map((item) => (item.product === product ? { ...item, quantity } : item)));
+  const submit = async (event) => {
+    event.preventDefault();
+    const body = { items: items.map(({ product, quantity }) => ({ productId: product.id, quantity: Number(quantity) })), customerId: customerId.trim(), shippingAddress };
+    const end = await send('POST', '/api/pms/orders', body);
+    if (!end.operation) return;
+    if (end.status === 'succeeded') notify('The order is accepted and its items are reserved.', 'good');
+    else notify(end.error?.detail ?? 'The order was rejected.', 'bad');
+    go('orders', end.operation.orderId);
+  };
+  const busy = state.phase === 'sending' || state.phase === 'pending';
+  const total = items.reduce((sum, { product, quantity }) => sum + product.price * Number(quantity || 0), 0);
+  return html`
+    <${PageHead} title="New order" back=${{ href: href('orders'), text: 'Orders' }} />
+    <div class="columns">
+      <${Card} title="Add products"><${Finder} onAdd=${add} stocks=${stocks} onSight=${onSight} /><//>
+      <form class="card form" onSubmit=${submit} aria-label="Order">
+        <h2>Order</h2>
+        ${state.phase === 'unsent' && html`<${Trouble} error=${state.problem} />`}
+        ${items.length ? html`<ul class="order-items">${items.map(({ product, quantity }) => html`<li key=${product.id}>
+            <span class="grow">${product.name}<span class="fine"> ${money(product.price)}</span></span>
+            <input type="number" min="1" max="1000000000" step="1" required inputmode="numeric" aria-label="Units of ${product.name}" value=${quantity} onInput=${(event) => change(product, event.target.value)} />
+            <button class="button quiet icon" type="button" aria-label="Remove ${product.name}" onClick=${() => setItems(items.filter((item) => item.product !== product))}><${Icon} name="close" size="16" /></button></li>`)}</ul>
+          <p class="order-total"><span>Total</span><b>${money(total)}</b></p>`
+        : html`<${Empty} title="Nothing in it yet">Add products from the list.<//>`}
+        <${Field} label="Customer">${(given) => html`<input ...${given} name="customerId" required maxlength="200" value=${customerId} onInput=${(event) => setCustomerId(event.target.value)} />`}<//>
+        <${Field} label="Ships to">${(given) => html`<textarea ...${given} name="shippingAddress" class="short" required maxlength="2000" value=${shippingAddress} onInput=${(event) => setShippingAddress(event.target.value)}></textarea>`}<//>
+        <footer class="form-foot"><a class="button" href=${href('orders')}>Cancel</a>
+          <button class="button primary" disabled=${busy || !items.length}>${busy ? 'Reserving…' : 'Place order'}</button></footer>
+      </form>
+    </div>`;
+}
+
+function Finder({ onAdd, stocks, onSight }) {
+  const [text, setText] = useState('');
+  const [q, setQ] = useState('');
+  useDebounced(text, 250, (found) => setQ(found.trim()));
+  const query = useMemo(() => ({ q, limit: SHOWN, sort: 'name' }), [q]);
+  const resource = useResource('/api/products', query);
+  const found = resource.data?.items ?? [];
+  useMemo(() => found.length && onSight(found), [found.map((one) => one.id).join()]);
+  return html`<label class="search"><span class="visually-hidden">Find a product</span><${Icon} name="search" size="18" />
+      <input type="search" placeholder="Find by name or SKU" maxlength="200" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+    ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} />`}
+    <ul class="plain-list finder">${found.map((product) => html`<li key=${product.id}>
+      <span class="grow"><b>${product.name}</b> ${product.status === 'draft' && html`<${Badge} status="draft" />`}<br />
+        <span class="fine">${product.sku ?? 'no SKU'} · ${money(product.price)} · <${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /> can be sold</span></span>
+      <button class="button small" type="button" aria-label="Add ${product.name}" onClick=${() => onAdd(product)}><${Icon} name="plus" size="16" />Add</button></li>`)}</ul>
+    ${resource.data && !found.length && html`<${Empty} title="No product is called that" />`}
+    ${resource.data?.nextCursor && html`<p class="fine">The first ${number(SHOWN)} are shown; type to find others.</p>`}`;
+}

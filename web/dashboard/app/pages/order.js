@@ -1,0 +1,85 @@
+// An order: what is in it, how far it has come, and only the steps that it can go.
+import { dateTime, money, number, words } from '../core/format.js';
+import { html, useState } from '../core/html.js';
+import { useSubmission } from '../core/operations.js';
+import { useResource } from '../core/resource.js';
+import { href } from '../core/router.js';
+import { may } from '../core/session.js';
+import { StepBadge } from '../parts/adjust.js';
+import { useAfter } from '../parts/after.js';
+import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Confirm } from '../parts/forms.js';
+import { OrderLine } from '../parts/order-line.js';
+
+const ACTIONS = { confirmed: 'Confirm', processing: 'Begin processing', shipped: 'Ship', delivered: 'Mark as delivered', cancelled: 'Cancel order' };
+
+export function OrderPage({ id }) {
+  const resource = useResource(`/api/pms/orders/${id}`);
+  useAfter('order', id, 50, resource.reload);
+  const order = resource.data;
+  const back = { href: href('orders'), text: 'Orders' };
+  if (!order) {
+    const missing = resource.error?.status === 404 || resource.error?.status === 422;
+    return html`<${PageHead} title=${missing ? 'No such order' : 'Order'} back=${back} />
+      ${missing ? html`<${Empty} title="There is no order with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
+  }
+  return html`
+    <${PageHead} title="Order of ${order.customerId}" back=${back} badge=${html`<${Badge} status=${order.status} />`} />
+    ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} stale=${true} />`}
+    ${order.reason && html`<${Rejected} reason=${order.reason} />`}
+    <${Card} label="Progress"><${OrderLine} order=${order} />${may('write') && html`<${Steps} order=${order} onEnd=${resource.reload} />`}<//>
+    <div class="columns wide-left">
+      <${Card} title="Items"><${Items} order=${order} /><//>
+      <div class="stack">
+        <${Card} title="Details"><${Facts} of=${[
+          ['Customer', html`<a href=${href('orders', { customerId: order.customerId })}>${order.customerId}</a>`],
+          ['Accepted', dateTime(order.createdAt, 'short')], ['Changed', html`<${Ago} at=${order.updatedAt} />`],
+        ]} />
+        <h3>Ships to</h3><p class="prose lines">${order.shippingAddress}</p>
+        <p class="fine id-line"><code>${order.id}</code><${Copy} text=${order.id} label="Copy id" /></p><//>
+        <${Card} title="Transitions"><ol class="plain-list">${order.transitions.map((step) => html`<li key=${step.operationId + step.to}>
+          <a class="grow" href=${href('operations', step.operationId)}>${words(step.from)} → ${words(step.to)}</a>
+          <span class="fine when"><${Ago} at=${step.at} /></span></li>`)}
+          ${!order.transitions.length && html`<li class="fine">None yet: it waits for its turn.</li>`}</ol><//>
+      </div>
+    </div>`;
+}
+
+function Rejected({ reason }) {
+  return html`<div class="trouble" role="note"><div><strong>${reason.title ?? 'This order was rejected'}</strong><p>${reason.detail}</p></div></div>`;
+}
+
+function Items({ order }) {
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Items"><table>
+    <thead><tr><th scope="col">Product</th><th scope="col" class="num">Price</th><th scope="col" class="num">Units</th><th scope="col" class="num">Amount</th></tr></thead>
+    <tbody>${order.items.map((item) => html`<tr key=${item.productId}>
+      <th scope="row"><a href=${href('products', item.productId)}>${item.name}</a></th>
+      <td class="num">${money(item.unitPrice, order.currency)}</td><td class="num">${number(item.quantity)}</td><td class="num">${money(item.lineTotal, order.currency)}</td></tr>`)}</tbody>
+    <tfoot><tr><th scope="row" colspan="3">Total</th><td class="num"><b>${money(order.total, order.currency)}</b></td></tr></tfoot>
+  </table></div>`;
+}
+
+function Steps({ order, onEnd }) {
+  const { state, send } = useSubmission();
+  const [asking, setAsking] = useState(false);
+  const [target, setTarget] = useState(null);
+  const busy = state.phase === 'sending' || state.phase === 'pending';
+  const move = async (status) => {
+    setAsking(false);
+    setTarget(status);
+    await send('PATCH', `/api/pms/orders/${order.id}/status`, { status });
+    onEnd();
+  };
+  const next = order.allowedTransitions.filter((status) => status !== 'cancelled');
+  const shown = state.phase !== 'idle' && !(state.phase === 'succeeded' && order.status !== target);
+  return html`<div class="order-steps">
+    <div class="actions start">
+      ${next.map((status) => html`<button key=${status} type="button" class="button primary" disabled=${busy} onClick=${() => move(status)}>${ACTIONS[status]}</button>`)}
+      ${order.allowedTransitions.includes('cancelled') && html`<button type="button" class="button danger" disabled=${busy} onClick=${() => setAsking(true)}>${ACTIONS.cancelled}</button>`}
+      ${shown && html`<span class="step-state" role="status"><${StepBadge} phase=${state.phase} /> ${state.problem ? state.problem.detail ?? state.problem.message : ''}</span>`}
+      ${order.status === 'queued' && html`<span class="fine">It waits for its turn; its items are reserved then.</span>`}
+    </div>
+    ${asking && html`<${Confirm} title="Cancel this order?" action="Cancel order" onClose=${() => setAsking(false)} onConfirm=${() => move('cancelled')}>
+      <p>Its units go back into what can be sold. A cancelled order stays cancelled.</p><//>`}
+  </div>`;
+}

@@ -1,0 +1,73 @@
+// Orders: an endless list by status and time, with what is new coming in by itself.
+import { money, number, plural, words } from '../core/format.js';
+import { html, useMemo, useState } from '../core/html.js';
+import { usePages } from '../core/resource.js';
+import { href, setQuery, useRoute } from '../core/router.js';
+import { may } from '../core/session.js';
+import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
+import { useActivity, useAfter } from '../parts/after.js';
+import { useDebounced } from '../parts/forms.js';
+import { Icon } from '../parts/icons.js';
+import { Cell, EndlessList } from '../parts/list.js';
+
+const STATUSES = ['queued', 'pending', 'confirmed', 'processing', 'shipped', 'delivered', 'cancelled', 'rejected'];
+const TIMES = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['between', 'Between…']];
+const EVERY_MILLISECONDS = 4000;
+const DAY = 86400000;
+const COLUMNS = [['Order'], ['Customer', 'wide-only'], ['Items', 'wide-only'], ['Status'], ['Total', 'num'], ['Accepted', 'num']];
+
+/** A day of the reader's own calendar as the moment when it begins. */
+function beginOf(day, later = 0) {
+  if (!day) return '';
+  const [year, month, date] = day.split('-').map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}
+
+export function OrdersPage() {
+  const { query } = useRoute();
+  const { status, customerId, time = '', begin, end } = query;
+  // Counted back from when the filter was chosen: a filter that moved would read anew all the time.
+  const from = useMemo(() => (time === 'between' ? beginOf(begin) : time ? new Date(Date.now() - Number(time) * DAY).toISOString() : ''), [time, begin]);
+  const to = time === 'between' ? beginOf(end, 1) : '';
+  const pages = usePages('/api/pms/orders', { status, customerId, from, to }, { every: EVERY_MILLISECONDS });
+  useAfter('operations', null, 500, pages.reload, (event) => event.orderId);
+  const empty = status || customerId || time
+    ? html`<${Empty} title="No order is like that"><button class="button" type="button" onClick=${() => setQuery({ status: '', customerId: '', time: '' })}>Clear the filters</button><//>`
+    : html`<${Empty} title="No orders yet">They come in here by themselves.<//>`;
+  return html`
+    <${PageHead} title="Orders">${may('write') && html`<a class="button primary" href=${href('orders', 'new')}><${Icon} name="plus" size="18" />New order</a>`}<//>
+    <${Filters} query=${query} />
+    <${EndlessList} label="Orders" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(order) => html`
+      <${Cell} kind="main"><a href=${href('orders', order.id)}>${summary(order)}</a><span class="fine"><code>${order.id.slice(-8)}</code></span><//>
+      <${Cell} kind="wide-only" name="Customer">${order.customerId}<//>
+      <${Cell} kind="wide-only" name="Items">${plural(order.items.reduce((sum, item) => sum + item.quantity, 0), 'unit')}<//>
+      <${Cell} kind="state"><${Badge} status=${order.status} /><//>
+      <${Cell} kind="num strong" name="Total">${money(order.total, order.currency)}<//>
+      <${Cell} kind="num fine" name="Accepted"><${Ago} at=${order.createdAt} /><//>`} />`;
+}
+
+function summary(order) {
+  const [first, ...others] = order.items;
+  return others.length ? `${first.name} and ${number(others.length)} more` : first.name;
+}
+
+function Filters({ query }) {
+  const activity = useActivity();
+  const [customer, setCustomer] = useState(query.customerId ?? '');
+  useDebounced(customer, 350, (customerId) => setQuery({ customerId: customerId.trim() }));
+  const counts = activity.data?.orders ?? {};
+  return html`<form class="filters" role="search" aria-label="Filter orders" onSubmit=${(event) => event.preventDefault()}>
+    <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
+      options=${[['', 'All'], ...STATUSES.map((status) => [status, words(status), counts[status] && number(counts[status])])]} />
+    <label class="narrow"><span class="visually-hidden">Accepted</span>
+      <select value=${query.time ?? ''} onChange=${(event) => setQuery({ time: event.target.value })}>
+        ${TIMES.map(([time, name]) => html`<option key=${time} value=${time}>${name}</option>`)}
+      </select></label>
+    ${query.time === 'between' && html`<label class="narrow"><span class="visually-hidden">First day</span>
+        <input type="date" value=${query.begin ?? ''} onChange=${(event) => setQuery({ begin: event.target.value })} /></label>
+      <label class="narrow"><span class="visually-hidden">Last day</span>
+        <input type="date" value=${query.end ?? ''} onChange=${(event) => setQuery({ end: event.target.value })} /></label>`}
+    <label class="narrow"><span class="visually-hidden">Customer</span>
+      <input type="search" placeholder="Customer" maxlength="200" value=${customer} onInput=${(event) => setCustomer(event.target.value)} /></label>
+  </form>`;
+}

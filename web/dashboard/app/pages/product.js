@@ -1,0 +1,86 @@
+// A product: what it is, what is in the house of it, and all that happened to it, live.
+import { call, Problem } from '../core/api.js';
+import { dateTime, money, number } from '../core/format.js';
+import { html, useEffect, useState } from '../core/html.js';
+import { useResource } from '../core/resource.js';
+import { href } from '../core/router.js';
+import { may } from '../core/session.js';
+import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Adjust } from '../parts/adjust.js';
+import { useAfter } from '../parts/after.js';
+import { notify } from '../parts/forms.js';
+import { Ledger } from '../parts/ledger.js';
+import { ProductEdit } from '../parts/product-edit.js';
+import { ProductAlerts } from '../parts/product-alerts.js';
+import { StockFigure } from '../parts/stock-figure.js';
+import { useStocks } from '../parts/stocks.js';
+
+export function ProductPage({ id }) {
+  const resource = useResource(`/api/products/${id}`);
+  const [editing, setEditing] = useState(null);
+  const [stocks, onSight] = useStocks();
+  useEffect(() => onSight([{ id }]), [id]);
+  useAfter('product', id, 100, resource.reload);
+  const product = resource.data;
+  const back = { href: href('products'), text: 'Products' };
+  if (!product) {
+    const missing = resource.error?.status === 404 || resource.error?.status === 422;
+    return html`<${PageHead} title=${missing ? 'No such product' : 'Product'} back=${back} />
+      ${missing ? html`<${Empty} title="There is no product with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
+  }
+  const stock = stocks.get(id);
+  return html`
+    <${PageHead} title=${product.name} back=${back} badge=${html`<${Badge} status=${product.status} />`}>
+      ${may('write') && html`<button class="button" type="button" onClick=${() => setEditing(product)}>Edit</button>`}
+      ${may('write') && product.status === 'draft' && html`<${Publish} product=${product} onDone=${resource.reload} />`}
+    <//>
+    ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} stale=${true} />`}
+    <div class="columns wide-left">
+      <div class="stack">
+        <${Card} title="Stock" aside=${stock && html`<span class="fine">changed <${Ago} at=${stock.updatedAt} /></span>`}>
+          <dl class="figures big">
+            <div><dt>Can be sold</dt><dd data-testid="stock"><${StockFigure} stock=${stock} threshold=${product.lowStockThreshold} /></dd></div>
+            <div><dt>In the house</dt><dd>${number(stock?.onHand)}</dd></div>
+            <div><dt>Held by orders</dt><dd>${number(stock?.reserved)}</dd></div>
+          </dl>
+          ${may('write') ? html`<${Adjust} productId=${id} stock=${stock} />` : html`<p class="fine">This key may look, not adjust.</p>`}
+        <//>
+        <${Ledger} productId=${id} />
+      </div>
+      <div class="stack">
+        <${Card} title="Details">
+          <${Facts} of=${[
+            ['Price', money(product.price)], ['SKU', product.sku ?? '–'],
+            ['Category', html`<a href=${href('products', { categoryId: product.categoryId })}>${product.categoryId}</a>`],
+            ['Low stock at', number(product.lowStockThreshold)], ['Version', number(product.version)],
+            ['Changed', html`<${Ago} at=${product.updatedAt} />`], ['Created', dateTime(product.createdAt, 'short')],
+          ]} />
+          ${product.description && html`<p class="prose lines">${product.description}</p>`}
+          ${product.images.length > 0 && html`<h3>Images</h3><ul class="addresses">${product.images.map((image) => html`<li key=${image}><code>${image}</code></li>`)}</ul>`}
+          <p class="fine id-line"><code>${product.id}</code><${Copy} text=${product.id} label="Copy id" /></p>
+        <//>
+        <${ProductAlerts} product=${product} />
+      </div>
+    </div>
+    ${editing && html`<${ProductEdit} product=${editing} onClose=${() => setEditing(null)} onSaved=${() => {
+      setEditing(null);
+      resource.reload();
+    }} />`}`;
+}
+
+function Publish({ product, onDone }) {
+  const [busy, setBusy] = useState(false);
+  const publish = async () => {
+    setBusy(true);
+    try {
+      await call('PUT', `/api/pms/products/${product.id}/publish`, { body: { status: 'published' }, headers: { 'If-Match': `"${product.version}"` } });
+      notify(`${product.name} is published.`, 'good');
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      notify(error.status === 412 ? 'Somebody has just changed this product. Look at it again, then publish.' : error.message, 'bad');
+    }
+    setBusy(false);
+    onDone();
+  };
+  return html`<button class="button primary" type="button" disabled=${busy} onClick=${publish}>Publish</button>`;
+}

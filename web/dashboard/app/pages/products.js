@@ -1,0 +1,61 @@
+// Products: an endless list with live stock.
+import { money, number } from '../core/format.js';
+import { html, useState } from '../core/html.js';
+import { usePages } from '../core/resource.js';
+import { href, setQuery, useRoute } from '../core/router.js';
+import { may } from '../core/session.js';
+import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
+import { useDebounced } from '../parts/forms.js';
+import { Icon } from '../parts/icons.js';
+import { Cell, EndlessList } from '../parts/list.js';
+import { StockFigure } from '../parts/stock-figure.js';
+import { useStocks } from '../parts/stocks.js';
+
+const SORTS = [
+  ['-createdAt', 'Newest first'], ['createdAt', 'Oldest first'], ['name', 'Name, A to Z'], ['-name', 'Name, Z to A'],
+  ['price', 'Price, low to high'], ['-price', 'Price, high to low'],
+];
+const COLUMNS = [['Product'], ['Category', 'wide-only'], ['Status'], ['Price', 'num'], ['Can be sold', 'num'], ['Changed', 'num wide-only']];
+
+export function ProductsPage() {
+  const { query } = useRoute();
+  const { q, status, categoryId, sort = '-createdAt' } = query;
+  const pages = usePages('/api/products', { q, status, categoryId, sort });
+  const [stocks, onSight] = useStocks();
+  const filtered = q || status || categoryId;
+  const empty = filtered
+    ? html`<${Empty} title="No product is like that"><button class="button" type="button" onClick=${() => setQuery({ q: '', status: '', categoryId: '' })}>Clear the filters</button><//>`
+    : html`<${Empty} title="No products yet">${may('write') && html`<a class="button primary" href=${href('products', 'new')}>Create the first one</a>`}<//>`;
+  return html`
+    <${PageHead} title="Products">
+      ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>
+        <a class="button primary" href=${href('products', 'new')}><${Icon} name="plus" size="18" />New product</a>`}
+    <//>
+    <${Filters} query=${query} />
+    <${EndlessList} label="Products" pages=${pages} columns=${COLUMNS} empty=${empty} onSight=${onSight} row=${(product) => html`
+      <${Cell} kind="main"><a href=${href('products', product.id)}>${product.name}</a><span class="fine">${product.sku ?? 'no SKU'}</span><//>
+      <${Cell} kind="wide-only" name="Category">${product.categoryId}<//>
+      <${Cell} kind="state"><${Badge} status=${product.status} /><//>
+      <${Cell} kind="num" name="Price">${money(product.price)}<//>
+      <${Cell} kind="num strong" name="Can be sold"><${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /><//>
+      <${Cell} kind="num fine wide-only" name="Changed"><${Ago} at=${product.updatedAt} /><//>`} />`;
+}
+
+function Filters({ query }) {
+  const [text, setText] = useState(query.q ?? '');
+  const [category, setCategory] = useState(query.categoryId ?? '');
+  useDebounced(text, 250, (q) => setQuery({ q: q.trim() }));
+  useDebounced(category, 350, (categoryId) => setQuery({ categoryId: categoryId.trim() }));
+  return html`<form class="filters" role="search" aria-label="Filter products" onSubmit=${(event) => event.preventDefault()}>
+    <label class="search"><span class="visually-hidden">Search by name or SKU</span><${Icon} name="search" size="18" />
+      <input type="search" placeholder="Search by name or SKU" maxlength="200" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+    <label class="narrow"><span class="visually-hidden">Category</span>
+      <input type="search" placeholder="Category" maxlength="200" value=${category} onInput=${(event) => setCategory(event.target.value)} /></label>
+    <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
+      options=${[['', 'All'], ['published', 'Published'], ['draft', 'Draft']]} />
+    <label class="narrow"><span class="visually-hidden">Sort by</span>
+      <select value=${query.sort ?? '-createdAt'} onChange=${(event) => setQuery({ sort: event.target.value })}>
+        ${SORTS.map(([sort, name]) => html`<option key=${sort} value=${sort}>${name}</option>`)}
+      </select></label>
+  </form>`;
+}

@@ -1,0 +1,75 @@
+// Many adjustments at once, from a file: accepted as one operation, followed row by row.
+import { call, newIdempotencyKey, Problem } from '../core/api.js';
+import { number } from '../core/format.js';
+import { html, useRef, useState } from '../core/html.js';
+import { go, href } from '../core/router.js';
+import { Card, PageHead } from '../parts/basics.js';
+
+const EXAMPLE = 'sku,quantity,type,reason\nMUG-1,12,increment,delivery 4711\nBOWL-2,1,decrement,broken';
+
+export function UploadPage() {
+  const [file, setFile] = useState(null);
+  const [atomic, setAtomic] = useState(false);
+  const [dryRun, setDryRun] = useState(false);
+  const [over, setOver] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(null);
+  const once = useRef(null);
+  const choose = (found) => {
+    if (!found) return;
+    once.current = null;
+    setProblem(null);
+    setFile(found);
+  };
+  const drop = (event) => {
+    event.preventDefault();
+    setOver(false);
+    choose(event.dataTransfer.files[0]);
+  };
+  const submit = async (event) => {
+    event.preventDefault();
+    if (!file) return;
+    setBusy(true);
+    setProblem(null);
+    once.current ??= newIdempotencyKey();
+    const query = { atomic: atomic || undefined, dryRun: dryRun || undefined };
+    try {
+      const type = /\.json$/i.test(file.name) ? 'application/json' : 'text/csv';
+      const { data } = await call('POST', '/api/inventory/adjustments', { query, body: file.slice(), headers: { 'Content-Type': type, 'Idempotency-Key': once.current } });
+      go('operations', data.id);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setProblem(error);
+      setBusy(false);
+    }
+  };
+  return html`
+    <${PageHead} title="Upload stock" back=${{ href: href('operations'), text: 'Operations' }} note="Up to 100,000 adjustments from a CSV or JSON file, as one operation." />
+    <div class="columns">
+      <form class="card form" onSubmit=${submit} aria-label="Upload">
+        ${problem && html`<${Faults} problem=${problem} />`}
+        <label class="drop ${over ? 'over' : ''}" onDragOver=${(event) => (event.preventDefault(), setOver(true))} onDragLeave=${() => setOver(false)} onDrop=${drop}>
+          <input class="visually-hidden" type="file" name="file" accept=".csv,.json,text/csv,application/json" onChange=${(event) => choose(event.target.files[0])} />
+          ${file ? html`<b>${file.name}</b><span class="fine">${number(file.size, { style: 'unit', unit: 'byte', unitDisplay: 'long' })}; choose another</span>`
+            : html`<b>Choose a file</b><span class="fine">or drop it here</span>`}
+        </label>
+        <label class="tick"><input type="checkbox" checked=${atomic} onChange=${(event) => setAtomic(event.target.checked)} />
+          <span>All or nothing<br /><span class="fine">If one row is refused, none is applied; at most 1,000 rows.</span></span></label>
+        <label class="tick"><input type="checkbox" checked=${dryRun} onChange=${(event) => setDryRun(event.target.checked)} />
+          <span>Only try<br /><span class="fine">Says what would happen, and changes nothing.</span></span></label>
+        <footer class="form-foot"><button class="button primary" disabled=${!file || busy}>${busy ? 'Uploading…' : 'Upload'}</button></footer>
+      </form>
+      <${Card} title="The file"><p class="prose">A heading, then a row for each adjustment. A product is named by its <code>sku</code> or its
+          <code>productId</code>; <code>reason</code> and <code>reference</code> go into the ledger.</p>
+        <pre class="json" tabindex="0" aria-label="An example">${EXAMPLE}</pre>
+        <p class="prose">A row that cannot be read is named, and nothing is kept. A row that a rule refuses does not stop the others;
+          all refused rows can be had as a file, to be mended and sent again.</p><//>
+    </div>`;
+}
+
+function Faults({ problem }) {
+  const errors = problem.errors ?? [];
+  return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${problem.message} Nothing was kept.</p>
+    ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><code>${one.pointer || 'file'}</code> ${one.detail}</li>`)}
+      ${errors.length > 20 && html`<li>and ${number(errors.length - 20)} more</li>`}</ul>`}</div></div>`;
+}

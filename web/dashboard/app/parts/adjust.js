@@ -1,0 +1,66 @@
+// Adjusting or counting a product's stock: pending at once, then done or refused, by its own event.
+import { number, plural, words } from '../core/format.js';
+import { html, useState } from '../core/html.js';
+import { useSubmission } from '../core/operations.js';
+import { href } from '../core/router.js';
+import { Badge, Choice } from './basics.js';
+import { Field } from './forms.js';
+
+const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
+
+export function Adjust({ productId, stock }) {
+  const [type, setType] = useState('increment');
+  const [quantity, setQuantity] = useState('');
+  const [reason, setReason] = useState('');
+  const [steps, setSteps] = useState([]);
+  const submit = (event) => {
+    event.preventDefault();
+    setSteps((found) => [{ id: Date.now(), type, quantity: Number(quantity), reason: reason.trim() || null }, ...found].slice(0, 5));
+    setQuantity('');
+  };
+  return html`<form class="adjust" onSubmit=${submit} aria-label="Adjust stock">
+    <${Choice} label="What to do" value=${type} onChange=${setType} options=${Object.entries(TEXTS)} />
+    <div class="adjust-line">
+      <${Field} label=${type === 'count' ? 'Counted in the house' : 'Quantity'}>
+        ${(given) => html`<input ...${given} name="quantity" type="number" inputmode="numeric" required step="1" min=${type === 'count' ? 0 : 1} max="1000000000"
+          value=${quantity} onInput=${(event) => setQuantity(event.target.value)} />`}<//>
+      <${Field} label="Reason" optional>
+        ${(given) => html`<input ...${given} name="reason" maxlength="500" value=${reason} onInput=${(event) => setReason(event.target.value)} />`}<//>
+      <button class="button primary">${TEXTS[type]}</button>
+    </div>
+    ${type !== 'increment' && stock && html`<p class="hint">${type === 'count' ? `${number(stock.onHand)} are in the house, ${number(stock.reserved)} of them held by orders.` : `${number(stock.stock)} can be taken out.`}</p>`}
+    <ol class="steps" aria-label="What you did here" aria-live="polite">
+      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} />`)}
+    </ol>
+  </form>`;
+}
+
+function Step({ step, productId }) {
+  const { state, send } = useSubmission();
+  const start = () => (step.type === 'count'
+    ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })
+    : send('POST', '/api/inventory/adjust', { productId, quantity: step.quantity, type: step.type, reason: step.reason }));
+  if (state.phase === 'idle') queueMicrotask(() => step.sent || ((step.sent = true), start()));
+  const text = step.type === 'count' ? `Count ${number(step.quantity)}` : `${step.type === 'increment' ? '+' : '−'}${number(step.quantity)}`;
+  return html`<li class="step ${state.phase}" data-phase=${state.phase}>
+    <b>${text}</b><${StepBadge} phase=${state.phase} />
+    <span class="grow">${outcome(state)}</span>
+    ${state.phase === 'unsent' && html`<button class="button small" type="button" onClick=${start}>Try again</button>`}
+    ${state.operation && html`<a class="fine" href=${href('operations', state.operation.id)}>Operation</a>`}
+  </li>`;
+}
+
+/** How far a submission is. */
+export function StepBadge({ phase }) {
+  if (phase === 'idle' || phase === 'sending') return html`<${Badge} tone="plain">Sending…<//>`;
+  if (phase === 'pending') return html`<${Badge} tone="info">Pending…<//>`;
+  if (phase === 'unsent') return html`<${Badge} tone="bad">Not accepted<//>`;
+  return html`<${Badge} status=${phase} />`;
+}
+
+function outcome({ phase, result, problem }) {
+  if (phase === 'succeeded') return result?.stock != null ? `${number(result.stock)} can be sold now` : 'Done';
+  if (problem?.type?.endsWith('insufficient-stock')) return `Only ${plural(problem.available, 'unit')} can be taken out.`;
+  if (problem) return (problem.errors ?? []).map((one) => `${words(one.pointer.slice(1))} ${one.detail}`).join('; ') || problem.detail || problem.message;
+  return phase === 'pending' ? 'Accepted; waiting for its turn' : '';
+}

@@ -1,0 +1,40 @@
+// Reading again after the service has told something, not too often.
+import { useEffect, useRef } from '../core/html.js';
+import { follow } from '../core/live.js';
+import { useResource } from '../core/resource.js';
+
+/** Call back `milliseconds` after an event of a stream, once for all that come meanwhile. */
+export function useAfter(topic, id, milliseconds, callback, wanted = () => true) {
+  const current = useRef(callback);
+  current.current = callback;
+  useEffect(() => {
+    let timer = null;
+    const later = () => {
+      timer = null;
+      current.current();
+    };
+    const stop = follow(topic, id, ({ event, reread }) => {
+      if (reread || (event && wanted(event))) timer ??= setTimeout(later, milliseconds);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [topic, id]);
+}
+
+const ACTIVITY_MILLISECONDS = 3000;
+
+/** What `/api/analytics/activity` says, every few seconds and soon after something has ended. */
+export function useActivity() {
+  const resource = useResource('/api/analytics/activity', undefined, { every: ACTIVITY_MILLISECONDS });
+  useAfter('operations', null, 1200, resource.reload);
+  return resource;
+}
+
+/** The newest open alerts, also of one product. */
+export function useOpenAlerts(limit) {
+  const resource = useResource('/api/inventory/alerts', { limit });
+  useAfter('system', null, 600, resource.reload);
+  return resource;
+}

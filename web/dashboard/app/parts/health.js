@@ -1,0 +1,59 @@
+// The health of the parts: a quiet row that is loud when something is wrong.
+import { duration, number, plural } from '../core/format.js';
+import { html } from '../core/html.js';
+import { useResource } from '../core/resource.js';
+
+const EVERY_MILLISECONDS = 5000;
+const PARTS = [
+  ['database', 'Database', 'Nothing can be read or accepted until it is back.'],
+  ['redis', 'Redis', 'Everything is accepted and kept; it is told later than usual.'],
+  ['workers', 'Workers', 'Operations are accepted and wait in line.'],
+  ['beat', 'Beat', 'What runs by the clock waits: alerts, sweeps, rollups.'],
+];
+
+/** What `/health` says, again and again. */
+export function useHealth() {
+  return useResource('/health', undefined, { every: EVERY_MILLISECONDS });
+}
+
+/** `[name, text, healthy, figure, consequence]` of each part. */
+export function partsOf(health) {
+  return PARTS.map(([name, text, consequence]) => {
+    const check = health.checks[name];
+    const age = check.lastSeenSeconds;
+    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${number(Math.round(age))} s ago` : 'away';
+    return { name, text, healthy: check.healthy, figure, consequence };
+  });
+}
+
+/** One line in the rail. */
+export function HealthRow() {
+  const { data, error } = useHealth();
+  if (error && !data) return html`<p class="health-line bad"><span class="dot" aria-hidden="true"></span>No answer from the service</p>`;
+  if (!data) return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Looking…</p>`;
+  const away = partsOf(data).filter((part) => !part.healthy);
+  const bad = error || away.length;
+  const text = error ? 'No answer' : away.length ? `${away.map((part) => part.text).join(', ')} away` : 'All parts well';
+  return html`<p class="health-line ${bad ? 'bad' : 'good'}" role="status"><span class="dot" aria-hidden="true"></span>${text}</p>`;
+}
+
+/** All parts, on the overview. */
+export function HealthCard({ resource }) {
+  const { data, error } = resource;
+  if (!data) return error ? html`<div class="health loud" role="alert"><strong>The service does not answer.</strong></div>` : null;
+  const parts = partsOf(data);
+  const away = parts.filter((part) => !part.healthy);
+  const { queue, websocket } = data.checks;
+  return html`<section class="health ${away.length || error ? 'loud' : ''}" aria-label="Health">
+    <ul>
+      ${parts.map((part) => html`<li key=${part.name} class=${part.healthy ? 'good' : 'bad'}>
+        <span class="dot" aria-hidden="true"></span><b>${part.text}</b>
+        <span>${part.healthy ? part.figure : 'away'}</span></li>`)}
+      <li><b>Waiting</b><span>${number(queue.depth)}${queue.oldestSeconds > 1 ? `, oldest ${duration(queue.oldestSeconds * 1000)}` : ''}</span></li>
+      <li><b>Connections</b><span>${number(websocket.connections)}</span></li>
+      ${queue.dead > 0 && html`<li class="bad"><span class="dot" aria-hidden="true"></span><b>Given up</b>
+        <a href="#/operations?status=dead">${plural(queue.dead, 'operation')}</a></li>`}
+    </ul>
+    ${away.map((part) => html`<p role="alert" key=${part.name}><b>${part.text} ${part.name === 'workers' ? 'are' : 'is'} away.</b> ${part.consequence}</p>`)}
+  </section>`;
+}

@@ -1,0 +1,74 @@
+// A product's ledger: its stock over time as a chart, and every movement.
+import { clock, dateTime, number, shortId, signed, words } from '../core/format.js';
+import { html, useMemo } from '../core/html.js';
+import { usePages } from '../core/resource.js';
+import { href } from '../core/router.js';
+import { Ago, Card, Empty, Loaded } from './basics.js';
+import { Chart } from './chart.js';
+import { useAfter } from './after.js';
+
+const DAY_SECONDS = 86400;
+const DAY = new Intl.DateTimeFormat(navigator.languages, { day: 'numeric', month: 'short' });
+
+export function Ledger({ productId }) {
+  const pages = usePages('/api/inventory/movements', { productId }, { limit: 100 });
+  useAfter('inventory', productId, 400, pages.reload);
+  const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
+  return html`
+    <${Card} title="History"><${Loaded} resource=${resource} rows=${6}>${(items) => (items.length > 1 ? html`<${History} items=${items} />`
+      : html`<${Empty} title="No history yet">It is drawn from the second movement on.<//>`)}<//><//>
+    <${Card} title="Movements"><${Loaded} resource=${resource} rows=${6}>${(items) => html`<${Movements} items=${items} pages=${pages} />`}<//><//>`;
+}
+
+function History({ items }) {
+  const { xs, series } = useMemo(() => drawn(items), [items]);
+  const isLong = xs.at(-1) - xs[0] > 2 * DAY_SECONDS;
+  const axis = (index, at) => (isLong ? DAY.format((at ?? xs[index]) * 1000) : clock((at ?? xs[index]) * 1000));
+  return html`<${Chart} label="Stock over time" xs=${xs} series=${series} time=${true} height=${200} axis=${axis} table=${false}
+      tip=${(index) => dateTime(xs[index] * 1000)} format=${(value) => number(value)} />
+    <p class="legend"><span><i class="swatch first area"></i>Can be sold</span><span><i class="swatch second dashed"></i>In the house</span></p>`;
+}
+
+function drawn(items) {
+  const rows = [...items].reverse();
+  const xs = [];
+  // An axis of time goes forward: of the movements of one moment, the last one counts.
+  const sold = [];
+  const house = [];
+  for (const row of rows) {
+    const at = new Date(row.createdAt).getTime() / 1000;
+    const place = xs.at(-1) === at ? xs.length - 1 : xs.length;
+    xs[place] = at;
+    sold[place] = row.onHand - row.reserved;
+    house[place] = row.onHand;
+  }
+  return {
+    xs,
+    series: [
+      { name: 'Can be sold', values: sold, kind: 'area', tone: 'first' },
+      { name: 'In the house', values: house, kind: 'dashed', tone: 'second' },
+    ],
+  };
+}
+
+const OF_ORDERS = new Set(['reservation', 'release', 'shipment']);
+
+function Why({ row }) {
+  if (OF_ORDERS.has(row.kind) && row.reference) return html`<a href=${href('orders', row.reference)}>Order <code>${shortId(row.reference)}</code></a>`;
+  return [row.reason, row.reference].filter(Boolean).join(' · ') || html`<span class="fine">–</span>`;
+}
+
+function Movements({ items, pages }) {
+  if (!items.length) return html`<${Empty} title="Nothing has moved yet">What is added, taken out, counted, reserved or shipped stands here.<//>`;
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Movements"><table class="movements">
+      <thead><tr><th scope="col">What</th><th scope="col">Why</th><th scope="col" class="num">House</th><th scope="col" class="num">Held</th><th scope="col" class="num">After</th><th scope="col" class="num">When</th></tr></thead>
+      <tbody>${items.map((row) => html`<tr key=${row.version}>
+        <th scope="row"><a href=${href('operations', row.operationId)}>${words(row.kind)}</a></th>
+        <td class="why"><${Why} row=${row} /></td>
+        <td class="num ${row.onHandChange < 0 ? 'down' : row.onHandChange > 0 ? 'up' : 'fine'}">${signed(row.onHandChange)}</td>
+        <td class="num fine">${signed(row.reservedChange)}</td>
+        <td class="num"><b>${number(row.onHand - row.reserved)}</b></td>
+        <td class="num fine"><${Ago} at=${row.createdAt} /></td></tr>`)}</tbody>
+    </table></div>
+    ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show older movements</button></p>`}`;
+}

@@ -1,0 +1,76 @@
+// An endless list: only the rows in sight are there, pages are read as they are needed.
+import { html, useEffect, useRef, useState } from '../core/html.js';
+import { oncePerFrame } from '../core/store.js';
+import { Empty, Skeleton, Trouble } from './basics.js';
+
+const BEYOND = 8;
+const AHEAD = 25;
+
+/**
+ * A table whose rows are all of one height.
+ *
+ * `columns` are `[name, class, hidden]`; `row(item)` gives the cells; `onSight` is told which items are in
+ * sight; `pages` is what `usePages` gives.
+ */
+export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, empty, onSight, total }) {
+  const { items, done, error, loading, more, reload } = pages;
+  const body = useRef(null);
+  const [range, setRange] = useState([0, 30]);
+  const height = useRef(56);
+
+  useEffect(() => {
+    const look = oncePerFrame(() => {
+      const place = body.current;
+      if (!place) return;
+      height.current = place.querySelector('.row')?.offsetHeight || height.current;
+      const top = -place.getBoundingClientRect().top;
+      const first = Math.max(0, Math.floor(top / height.current) - BEYOND);
+      const last = Math.ceil((top + innerHeight) / height.current) + BEYOND;
+      setRange((old) => (old[0] === first && old[1] === last ? old : [first, last]));
+    });
+    look();
+    addEventListener('scroll', look, { passive: true });
+    addEventListener('resize', look);
+    return () => {
+      removeEventListener('scroll', look);
+      removeEventListener('resize', look);
+    };
+  }, [items.length > 0]);
+
+  const last = Math.min(range[1], items.length);
+  const first = Math.min(range[0], Math.max(0, last - 1));
+  useEffect(() => {
+    if (!loading && !done && !error && range[1] + AHEAD > items.length) more();
+  }, [range[1], items.length, done, loading, error]);
+  const shown = items.slice(first, last);
+  useEffect(() => onSight?.(shown), [shown.map(keyOf).join()]);
+
+  if (loading) return html`<${Skeleton} rows=${8} />`;
+  if (error && !items.length) return html`<${Trouble} error=${error} retry=${reload} />`;
+  if (!items.length) return empty ?? html`<${Empty} title="Nothing here yet" />`;
+  const beyond = { height: `${first * height.current}px` };
+  const below = { height: `${(items.length - last) * height.current}px` };
+  return html`
+    ${error && html`<${Trouble} error=${error} retry=${reload} stale=${true} />`}
+    <div class="list" role="table" aria-label=${label} aria-rowcount=${done ? items.length + 1 : -1}>
+      <div role="rowgroup" class="list-head"><div role="row" class="row-head" aria-rowindex="1">
+        ${columns.map(([name, kind = '', hidden]) => html`<span role="columnheader" class=${kind} key=${name}>
+          ${hidden ? html`<span class="visually-hidden">${name}</span>` : name}</span>`)}
+      </div></div>
+      <div role="rowgroup" ref=${body}>
+        <div role="presentation" style=${beyond}></div>
+        ${shown.map((item, place) => html`<div role="row" class="row" key=${keyOf(item)} aria-rowindex=${first + place + 2}>${row(item)}</div>`)}
+        <div role="presentation" style=${below}></div>
+      </div>
+    </div>
+    <p class="list-end" role="status">${done ? endOf(items.length, total) : 'More as you scroll…'}</p>`;
+}
+
+function endOf(count) {
+  return count > 20 ? `All ${count.toLocaleString()} shown` : '';
+}
+
+/** A cell; `name` repeats the column's on narrow screens. */
+export function Cell({ kind = '', name, children }) {
+  return html`<span role="cell" class="cell ${kind}" data-name=${name}>${children}</span>`;
+}

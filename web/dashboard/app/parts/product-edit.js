@@ -1,0 +1,82 @@
+// Editing a product: nobody's change is lost, and whoever comes second chooses.
+import { call, Problem, read } from '../core/api.js';
+import { html, useState } from '../core/html.js';
+import { Trouble } from './basics.js';
+import { Dialog, notify } from './forms.js';
+import { fromFields, NAMES, ProductFields, toFields } from './product-form.js';
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+/** What of `mine` differs from `base`, as the API wants it. */
+function changes(mine, base) {
+  const wanted = fromFields(mine);
+  const before = fromFields(base);
+  return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !same(value, before[name])));
+}
+
+export function ProductEdit({ product, onSaved, onClose }) {
+  // The version that the form was filled from: it is what the change is based on.
+  const [base, setBase] = useState(product);
+  const [fields, setFields] = useState(() => toFields(product));
+  const [problem, setProblem] = useState(null);
+  const [theirs, setTheirs] = useState(null);
+  const [busy, setBusy] = useState(false);
+
+  const save = async (version) => {
+    const body = changes(fields, toFields(base));
+    if (!Object.keys(body).length) return onClose();
+    setBusy(true);
+    setProblem(null);
+    try {
+      const { data } = await call('PATCH', `/api/pms/products/${product.id}`, { body, headers: { 'If-Match': `"${version}"` } });
+      notify('Saved.', 'good');
+      onSaved(data);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status === 412) setTheirs(await read(`/api/products/${product.id}`).catch(() => null));
+      else setProblem(error);
+    }
+    return setBusy(false);
+  };
+  const takeTheirs = () => {
+    setBase(theirs);
+    setFields(toFields(theirs));
+    setTheirs(null);
+  };
+  const submit = (event) => {
+    event.preventDefault();
+    save(base.version);
+  };
+  return html`<${Dialog} title="Edit product" onClose=${onClose} wide>
+    <form onSubmit=${submit}>
+      <div class="dialog-body">
+        ${problem && html`<${Trouble} error=${problem} />`}
+        ${theirs ? html`<${Conflict} fields=${fields} base=${base} theirs=${theirs} />`
+          : html`<${ProductFields} fields=${fields} onChange=${setFields} errors=${problem?.fieldErrors()} />`}
+      </div>
+      ${theirs ? html`<footer>
+          <button class="button" type="button" onClick=${takeTheirs}>Start from theirs</button>
+          <button class="button primary" type="button" disabled=${busy} onClick=${() => save(theirs.version)}>Save mine on top</button>
+        </footer>` : html`<footer>
+          <button class="button" type="button" onClick=${onClose}>Cancel</button>
+          <button class="button primary" disabled=${busy}>${busy ? 'Saving…' : 'Save'}</button>
+        </footer>`}
+    </form>
+  <//>`;
+}
+
+function Conflict({ fields, base, theirs }) {
+  const now = toFields(theirs);
+  const before = toFields(base);
+  const rows = Object.keys(NAMES).filter((name) => now[name] !== before[name] || fields[name] !== before[name]);
+  return html`<div class="conflict" role="alert">
+    <p><b>Somebody changed this product while you were editing.</b> Nothing of theirs or of yours is lost yet. What you
+      changed is saved on top of theirs, and the rest stays as they have it; or begin again from theirs.</p>
+    <div class="table-scroll" tabindex="0" role="region" aria-label="What differs"><table>
+      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">Theirs</th><th scope="col">Yours</th></tr></thead>
+      <tbody>${rows.map((name) => html`<tr key=${name}><th scope="row">${NAMES[name]}</th><td>${before[name] || '–'}</td>
+        <td class=${now[name] !== before[name] ? 'differs' : ''}>${now[name] || '–'}</td>
+        <td class=${fields[name] !== before[name] ? 'differs' : ''}>${fields[name] || '–'}</td></tr>`)}</tbody>
+    </table></div>
+  </div>`;
+}

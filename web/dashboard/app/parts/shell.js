@@ -1,0 +1,96 @@
+// Around every page: where one can go, whether all is well, and whether it is live.
+import { html, useEffect, useErrorBoundary, useState } from '../core/html.js';
+import { href, useRoute } from '../core/router.js';
+import { may, session, signOut } from '../core/session.js';
+import { useStore } from '../core/store.js';
+import { AlertsPage } from '../pages/alerts.js';
+import { KeysPage } from '../pages/keys.js';
+import { OperationPage } from '../pages/operation.js';
+import { OperationsPage } from '../pages/operations.js';
+import { OrderPage } from '../pages/order.js';
+import { NewOrderPage } from '../pages/order-new.js';
+import { OrdersPage } from '../pages/orders.js';
+import { OverviewPage } from '../pages/overview.js';
+import { ProductPage } from '../pages/product.js';
+import { NewProductPage } from '../pages/product-new.js';
+import { ProductsPage } from '../pages/products.js';
+import { UploadPage } from '../pages/upload.js';
+import { Empty, PageHead } from './basics.js';
+import { ConnectionBanner, ConnectionState } from './connection.js';
+import { Notices } from './forms.js';
+import { HealthRow } from './health.js';
+import { Icon } from './icons.js';
+import { Mark } from './mark.js';
+import { ThemeSwitch } from './theme.js';
+
+const PLACES = [
+  ['', 'Overview', 'overview', 'read'],
+  ['products', 'Products', 'products', 'read'],
+  ['orders', 'Orders', 'orders', 'read'],
+  ['operations', 'Operations', 'operations', 'read'],
+  ['alerts', 'Alerts', 'alerts', 'read'],
+  ['keys', 'Keys', 'keys', 'admin'],
+];
+
+function pageOf([place = '', id]) {
+  if (place === '') return [OverviewPage];
+  if (place === 'products' && id === 'new') return [NewProductPage];
+  if (place === 'products') return id ? [ProductPage, { id }] : [ProductsPage];
+  if (place === 'orders' && id === 'new') return [NewOrderPage];
+  if (place === 'orders') return id ? [OrderPage, { id }] : [OrdersPage];
+  if (place === 'operations' && id === 'upload') return [UploadPage];
+  if (place === 'operations') return id ? [OperationPage, { id }] : [OperationsPage];
+  if (place === 'alerts' && !id) return [AlertsPage];
+  if (place === 'keys' && !id) return [KeysPage];
+  return [Nowhere];
+}
+
+function Nowhere() {
+  return html`<${PageHead} title="Nothing here" /><${Empty} title="There is no such page">
+    <a href=${href('')}>Back to the overview</a><//>`;
+}
+
+function Guarded({ page: Page, given }) {
+  const [error, again] = useErrorBoundary((found) => console.error(found));
+  if (error) {
+    return html`<${PageHead} title="This page broke" /><${Empty} title="Something in it went wrong">
+      <button class="button" type="button" onClick=${again}>Show it again</button><//>`;
+  }
+  return html`<${Page} ...${given} />`;
+}
+
+/** The frame. */
+export function Shell() {
+  const { steps } = useRoute();
+  const { key } = useStore(session);
+  const [Page, given = {}] = pageOf(steps);
+  const here = steps[0] ?? '';
+  useEffect(() => scrollTo(0, 0), [steps.join('/')]);
+  const skip = (event) => {
+    event.preventDefault();
+    document.querySelector('main h1')?.focus();
+  };
+  return html`<div class="shell">
+    <a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
+    <header class="top">
+      <a class="home" href=${href('')} aria-label="Backend PMS, overview"><${Mark} /></a>
+      <div class="top-state"><${ConnectionState} /></div>
+      <div class="top-actions">
+        <a class="button quiet icon" href="/docs" aria-label="Documents" title="Documents"><${Icon} name="book" /></a>
+        <${ThemeSwitch} />
+        <button class="button quiet icon" type="button" aria-label="Sign out" title="Sign out ${key.name}" onClick=${() => signOut()}><${Icon} name="leave" /></button>
+      </div>
+    </header>
+    <nav class="rail" aria-label="Main">
+      <ul>${PLACES.filter((place) => may(place[3])).map(([path, name, icon]) => html`<li key=${path}>
+        <a href=${href(path)} aria-current=${here === path ? 'page' : undefined}><${Icon} name=${icon} /><span>${name}</span></a>
+      </li>`)}</ul>
+      <div class="rail-foot"><${HealthRow} /><p class="who" title=${key.name}>${key.name}<br /><span>${key.scopes.join(', ')}</span></p></div>
+    </nav>
+    <main id="main">
+      <${ConnectionBanner} />
+      <${Guarded} key=${steps.join('/')} page=${Page} given=${given} />
+    </main>
+    <${Notices} />
+  </div>`;
+}
