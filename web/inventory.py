@@ -6,10 +6,11 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from db.queries import stock
+from web import exports
 from web.auth import needs
 from web.errors import Invalid, not_found
 from web.pages import cut, decode_cursor
-from web.schemas.base import answer
+from web.schemas.base import PageQuery, answer
 from web.schemas.inventory import (
     AdjustmentIn,
     AdjustmentQuery,
@@ -17,14 +18,31 @@ from web.schemas.inventory import (
     MovementPage,
     MovementsQuery,
     StockOut,
+    StockPage,
     StockQuery,
 )
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.submit import submit
+from web.tables import wants_csv
 from workers.commands import AdjustStock, Command, CountStock
 
 blueprint = APIBlueprint("inventory", __name__, tag="Inventory")
+
+
+@blueprint.get("/api/inventory/stock")
+@needs("read")
+@blueprint.input(PageQuery, location="query", arg_name="query")
+@blueprint.output(StockPage)
+def list_stock(query: PageQuery) -> Response:
+    """The stock of all products, the newest product first; as CSV with `Accept: text/csv`."""
+    place = decode_cursor(query.cursor, UUID)
+    if wants_csv():
+        return exports.stock(services().database)
+    with services().database.transaction() as connection:
+        rows = stock.levels(connection, limit=query.limit + 1, before=place[0] if place else None)
+    page = cut(rows, query.limit, lambda row: [str(row["product_id"])])
+    return _json(StockPage.model_validate(page))
 
 
 @blueprint.get("/api/inventory/stock/<id:product_id>")
@@ -94,18 +112,29 @@ def count(body: CountIn) -> Response:
 @blueprint.input(MovementsQuery, location="query", arg_name="query")
 @blueprint.output(MovementPage)
 def movements(query: MovementsQuery) -> Response:
-    """The ledger of a product: every change of its stock, newest first."""
-    place = decode_cursor(query.cursor, int)
+    """The ledger: every change of the stock, with who asked for it; as CSV with
+    `Accept: text/csv`.
+    """
+    place = decode_cursor(query.cursor, UUID, int)
+    if query.from_ is not None and query.to is not None and query.from_ > query.to:
+        raise Invalid(("?to", "must not be before from"))
+    wanted = {
+        "product_id": query.product_id,
+        "kind": query.kind,
+        "since": query.from_,
+        "until": query.to,
+    }
+    if query.product_id is not None:
+        with services().database.transaction() as connection:
+            if stock.level(connection, query.product_id) is None:
+                raise not_found("product")
+    if wants_csv():
+        return exports.movements(services().database, **wanted)
     with services().database.transaction() as connection:
         rows = stock.movements(
-            connection,
-            query.product_id,
-            limit=query.limit + 1,
-            before=place[0] if place else None,
+            connection, **wanted, limit=query.limit + 1, after=tuple(place) if place else None
         )
-        if not rows and stock.level(connection, query.product_id) is None:
-            raise not_found("product")
-    page = cut(rows, query.limit, lambda row: [row["version"]])
+    page = cut(rows, query.limit, lambda row: [str(row["product_id"]), row["version"]])
     return _json(MovementPage.model_validate(page))
 
 
@@ -114,5 +143,5 @@ def _submit(command: Command) -> Response:
     return submit(command, unknown=unknown)
 
 
-def _json(model: StockOut | MovementPage) -> Response:
+def _json(model: StockOut | StockPage | MovementPage) -> Response:
     return Response(answer(model), content_type="application/json")

@@ -19,6 +19,7 @@ from db.errors import broken_constraint
 from db.models.product import Product
 from db.models.stream import product_stream
 from db.queries import products, streams
+from web import exports
 from web.auth import needs
 from web.cache import Cached
 from web.errors import Problem, not_found
@@ -40,6 +41,7 @@ from web.schemas.products import (
     PublishIn,
 )
 from web.services import services
+from web.tables import wants_csv
 from workers.commands import CheckAlerts
 from workers.dispatch import record
 from workers.events import ProductChanged
@@ -106,9 +108,17 @@ def list_products(query: ProductsQuery) -> Response:
     """Products in the order asked for, newest first unless told otherwise.
 
     Answered from a cache that every write empties; `X-Cache` says `hit` or `miss`. A `cursor`
-    goes on in the same `sort` only.
+    goes on in the same `sort` only. As CSV, all of them, with `Accept: text/csv`.
     """
     after = _place(query)
+    if wants_csv():
+        return exports.products(
+            services().database,
+            sort=query.sort,
+            status=query.status,
+            category_id=query.category_id,
+            part=query.q,
+        )
     name = hashlib.sha256(answer(query)).hexdigest()
     found = services().cache.listing(name, lambda connection: _page(connection, query, after))
     return _from_cache(found)

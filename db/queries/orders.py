@@ -63,8 +63,11 @@ _ITEMS = """
 _TRANSITIONS = """
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
             'from_status', t.from_status, 'to_status', t.to_status,
-            'operation_id', t.operation_id, 'at', t.created_at) ORDER BY t.version), '[]')
-     FROM order_transitions t WHERE t.order_id = o.id) AS transitions
+            'operation_id', t.operation_id, 'request_id', by.request_id, 'key_name', k.name,
+            'at', t.created_at) ORDER BY t.version), '[]')
+     FROM order_transitions t JOIN operations by ON by.id = t.operation_id
+     LEFT JOIN api_keys k ON k.id = by.api_key_id
+     WHERE t.order_id = o.id) AS transitions
 """
 _SELECT = f"""
     SELECT o.id, o.status, o.version, o.customer_id, o.shipping_address, o.total, o.currency,

@@ -37,6 +37,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 READS = (
     "/api/products",
     f"/api/products/{NOBODY}",
+    "/api/inventory/stock",
     f"/api/inventory/stock/{NOBODY}",
     f"/api/inventory/movements?productId={NOBODY}",
     "/api/inventory/alerts",
@@ -44,11 +45,14 @@ READS = (
     f"/api/pms/orders/{NOBODY}",
     "/api/operations",
     f"/api/operations/{NOBODY}",
+    f"/api/operations/{NOBODY}/refused",
     "/api/analytics/sales",
     "/api/analytics/inventory/metrics",
 )
 LISTS = (
     "/api/products",
+    "/api/inventory/stock",
+    "/api/inventory/movements",
     "/api/inventory/alerts",
     "/api/pms/orders",
     "/api/operations",

@@ -114,7 +114,7 @@ def test_an_adjustment_leaves_level_ledger_event_and_end(
     with database.transaction() as connection:
         level = stock.level(connection, product)
         operation = operations.find(connection, operation_id)
-        (movement,) = stock.movements(connection, product, limit=10, before=None)
+        (movement,) = stock.movements(connection, product, limit=10)
     assert level is not None
     assert operation is not None
     assert (level["stock"], level["version"]) == (7, 1)

@@ -77,7 +77,14 @@ _ORDER = {
     "shippingAddress": "1 Main Street, Springfield",
     "reason": None,
     "transitions": [
-        {"from": "queued", "to": "pending", "operationId": _OPERATION_ID, "at": _LATER}
+        {
+            "from": "queued",
+            "to": "pending",
+            "operationId": _OPERATION_ID,
+            "requestId": "0193599a-7d12-7000-8000-000000000001",
+            "keyName": "till",
+            "at": _LATER,
+        }
     ],
     "version": 1,
     "createdAt": _BEFORE,
@@ -95,6 +102,8 @@ _MOVEMENT = {
     "reason": "delivery",
     "reference": "delivery-1",
     "operationId": _OPERATION_ID,
+    "requestId": "0193599a-7d12-7000-8000-000000000001",
+    "keyName": "till",
     "createdAt": _LATER,
 }
 _REFUSED = {
@@ -168,6 +177,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "RefusedPage": _page(_REFUSED),
     "CountIn": {"productId": _PRODUCT_ID, "counted": 10, "reason": "yearly count"},
     "StockOut": _STOCK,
+    "StockItemOut": _STOCK | {"sku": "MUG-1", "name": "Mug"},
+    "StockPage": _page(_STOCK | {"sku": "MUG-1", "name": "Mug"}),
     "MovementOut": _MOVEMENT,
     "MovementPage": _page(_MOVEMENT),
     "AlertOut": _ALERT,

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from db.models.bulk import MOST_ROWS
+from web.exports import MOVEMENT_COLUMNS, ORDER_COLUMNS, PRODUCT_COLUMNS, STOCK_COLUMNS
 from web.schemas.bulk import COLUMNS, BulkRowIn
 
 _BULK_CSV = "sku,quantity,type,reason\r\nMUG-1,10,increment,delivery\r\n"
@@ -61,6 +62,10 @@ _ALL += " a formula begin with an apostrophe."
 
 #: Lists that can be had as CSV, by the operationId of their routes.
 TABLES: dict[str, dict[str, Any]] = {
+    "listProducts": _csv(_ALL, ",".join(PRODUCT_COLUMNS) + "\r\n"),
+    "listStock": _csv(_ALL, ",".join(STOCK_COLUMNS) + "\r\n"),
+    "listMovements": _csv(_ALL, ",".join(MOVEMENT_COLUMNS) + "\r\n"),
+    "listOrders": _csv(_ALL + " A row for each item.", ",".join(ORDER_COLUMNS) + "\r\n"),
     "listRefused": _csv(
         _ALL,
         ",".join(COLUMNS)

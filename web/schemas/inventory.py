@@ -70,10 +70,35 @@ class StockOut(Out):
     updated_at: Time
 
 
-class MovementsQuery(PageQuery):
-    """Which rows of the ledger."""
+class StockItemOut(StockOut):
+    """A product and what is in the house of it."""
 
-    product_id: Id
+    sku: str | None
+    name: str
+
+
+class StockPage(Out):
+    """The stock of all products, the newest product first."""
+
+    items: list[StockItemOut]
+    next_cursor: str | None
+
+
+MovementKind = Literal["adjustment", "count", "reservation", "release", "shipment"]
+
+
+class MovementsQuery(PageQuery):
+    """Which rows of the ledger; ``to`` is excluded."""
+
+    product_id: Id | None = Field(
+        default=None,
+        description="Newest first; without it all products, one after the other, oldest first",
+    )
+    kind: MovementKind | None = None
+    from_: QueryTime | None = Field(
+        default=None, alias="from", description="Made at this time or later"
+    )
+    to: QueryTime | None = Field(default=None, description="Made before this time")
 
 
 class MovementOut(Out):
@@ -81,7 +106,7 @@ class MovementOut(Out):
 
     product_id: UUID
     version: int
-    kind: str
+    kind: MovementKind
     on_hand_change: int
     reserved_change: int
     on_hand: int
@@ -89,11 +114,13 @@ class MovementOut(Out):
     reason: str | None
     reference: str | None
     operation_id: UUID
+    request_id: str | None = Field(description="Of the request that asked for it")
+    key_name: str | None = Field(description="The name of the API key that asked for it")
     created_at: Time
 
 
 class MovementPage(Out):
-    """The ledger of a product, newest first."""
+    """Rows of the ledger."""
 
     items: list[MovementOut]
     next_cursor: str | None

@@ -52,6 +52,7 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
     "updateProduct": {"200": {"product": _PRODUCT["product"]}},
     "publishProduct": {"200": {"product": _PRODUCT["product"]}},
     "listProducts": {"200": {"next": _to("listProducts", "The next page", **_NEXT)}},
+    "listStock": {"200": {"next": _to("listStock", "The next page", **_NEXT)}},
     "listOrders": {"200": {"next": _to("listOrders", "The next page", **_NEXT)}},
     "listOperations": {"200": {"next": _to("listOperations", "The next page", **_NEXT)}},
     "listAlerts": {"200": {"next": _to("listAlerts", "The next page", **_NEXT)}},

@@ -59,6 +59,8 @@ class TransitionOut(Out):
     from_status: OrderStatus = Field(alias="from")
     to_status: OrderStatus = Field(alias="to")
     operation_id: UUID
+    request_id: str | None = Field(description="Of the request that asked for it")
+    key_name: str | None = Field(description="The name of the API key that asked for it")
     at: Time
 
 

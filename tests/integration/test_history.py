@@ -1,0 +1,211 @@
+"""What was: the ledger and who asked for it, stock as of a time, lists as tables."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from db.session import Database
+from tests.integration.test_conventions import check_problem
+from web import tables
+from web.tables import harmless, restored
+
+MOVEMENTS = "/api/inventory/movements"
+CSV = {"Accept": "text/csv"}
+
+
+def rows(response: Any) -> list[dict[str, str]]:
+    assert response.status_code == 200, response.text
+    assert response.content_type == "text/csv; charset=utf-8; header=present"
+    return list(csv.DictReader(io.StringIO(response.text, newline="")))
+
+
+@pytest.fixture
+def shop(client: Any, product: Callable[..., str], apply_line: Callable[[], None]) -> list[str]:
+    """Two products with some history, and an order that is confirmed."""
+    mug, cup = product(sku="MUG", name="=Mug", stock=10), product(sku="CUP", stock=3)
+    request_id = {"X-Request-ID": "broken-1"}
+    body = {"productId": mug, "quantity": 2, "type": "decrement", "reason": "broken"}
+    client.post("/api/inventory/adjust", json=body, headers=request_id)
+    client.post("/api/inventory/counts", json={"productId": cup, "counted": 5, "reason": "count"})
+    items = [{"productId": mug, "quantity": 1}, {"productId": cup, "quantity": 2}]
+    order = client.post(
+        "/api/pms/orders",
+        json={"items": items, "customerId": "@c", "shippingAddress": "a"},
+        headers={"X-Request-ID": "order-1"},
+    ).json["orderId"]
+    client.patch(f"/api/pms/orders/{order}/status", json={"status": "confirmed"})
+    apply_line()
+    return [mug, cup, order]
+
+
+def test_each_movement_names_who_asked_for_it(client: Any, shop: list[str]) -> None:
+    items = client.get(f"{MOVEMENTS}?productId={shop[0]}").json["items"]
+    assert [one["kind"] for one in items] == ["reservation", "adjustment", "adjustment"]
+    assert [one["requestId"] for one in items[:2]] == ["order-1", "broken-1"]
+    assert {one["keyName"] for one in items} == {"test"}
+    operation = client.get(f"/api/operations/{items[1]['operationId']}").json
+    assert operation["requestId"] == "broken-1"
+
+
+def test_each_transition_names_who_asked_for_it(client: Any, shop: list[str]) -> None:
+    first, second = client.get(f"/api/pms/orders/{shop[2]}").json["transitions"]
+    assert (first["from"], first["to"], second["to"]) == ("queued", "pending", "confirmed")
+    assert (first["requestId"], first["keyName"]) == ("order-1", "test")
+    assert first["at"] <= second["at"]
+
+
+def test_movements_by_kind_and_time_page_by_page(client: Any, shop: list[str]) -> None:
+    mug = shop[0]
+    found = client.get(f"{MOVEMENTS}?productId={mug}&kind=adjustment").json["items"]
+    assert [one["onHandChange"] for one in found] == [-2, 10]
+    at = found[0]["createdAt"]
+    later = client.get(f"{MOVEMENTS}?productId={mug}&from={at}").json["items"]
+    before = client.get(f"{MOVEMENTS}?productId={mug}&to={at}").json["items"]
+    assert len(later) + len(before) == 3
+    check_problem(client.get(f"{MOVEMENTS}?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z"), 422)
+    check_problem(client.get(f"{MOVEMENTS}?kind=theft"), 422)
+
+
+@pytest.mark.parametrize("query", ["", "&productId={0}"])
+def test_pages_of_the_ledger_leave_nothing_out(client: Any, shop: list[str], query: str) -> None:
+    query = query.format(*shop)
+    whole = client.get(f"{MOVEMENTS}?limit=100{query}").json["items"]
+    seen, cursor = [], ""
+    while True:
+        page = client.get(f"{MOVEMENTS}?limit=2{query}{cursor}").json
+        seen += page["items"]
+        if page["nextCursor"] is None:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert seen == whole
+    assert len(seen) == (3 if query else 6)
+
+
+def test_stock_as_of_a_time_is_what_the_ledger_says(client: Any, shop: list[str]) -> None:
+    path = f"/api/inventory/stock/{shop[0]}"
+    ledger = client.get(f"{MOVEMENTS}?productId={shop[0]}").json["items"]
+    for movement in ledger:
+        then = client.get(f"{path}?at={movement['createdAt']}").json
+        assert then["version"] >= movement["version"]
+    assert client.get(f"{path}?at=2020-01-01T00:00:00Z").json["onHand"] == 0
+    assert client.get(f"{path}?at=2100-01-01T00:00:00Z").json["stock"] == 7
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE stock_movements SET reason = 'other'",
+        "DELETE FROM stock_movements",
+        "TRUNCATE stock_movements CASCADE",
+    ],
+)
+def test_the_database_itself_keeps_the_ledger(
+    database: Database, shop: list[str], statement: str
+) -> None:
+    with pytest.raises(DBAPIError, match="append-only"), database.transaction() as connection:
+        connection.execute(text(statement))
+
+
+def test_a_count_with_another_stock_than_expected(
+    client: Any, shop: list[str], apply_line: Callable[[], None]
+) -> None:
+    mug = shop[0]
+    wrong = client.post(
+        "/api/inventory/counts", json={"productId": mug, "counted": 5, "expectedStock": 9}
+    ).json
+    below = client.post("/api/inventory/counts", json={"productId": mug, "counted": 0}).json
+    right = client.post(
+        "/api/inventory/counts",
+        json={"productId": mug, "counted": 5, "expectedStock": 7, "reason": "yearly"},
+    ).json
+    apply_line()
+    ends = [client.get(f"/api/operations/{one['id']}").json for one in (wrong, below, right)]
+    assert [one["status"] for one in ends] == ["failed", "failed", "succeeded"]
+    assert ends[0]["error"]["type"].endswith("/stock-changed")
+    assert (ends[0]["error"]["expected"], ends[0]["error"]["stock"]) == (9, 7)
+    assert ends[1]["error"]["type"].endswith("/count-below-reserved")
+    newest = client.get(f"{MOVEMENTS}?productId={mug}&limit=1").json["items"][0]
+    assert (newest["kind"], newest["onHandChange"], newest["reason"]) == ("count", -3, "yearly")
+
+
+def test_the_stock_of_all_products(client: Any, shop: list[str]) -> None:
+    items = client.get("/api/inventory/stock").json["items"]
+    assert [(one["sku"], one["stock"], one["reserved"]) for one in items] == [
+        ("CUP", 3, 2),
+        ("MUG", 7, 1),
+    ]
+    page = client.get("/api/inventory/stock?limit=1").json
+    rest = client.get(f"/api/inventory/stock?cursor={page['nextCursor']}").json
+    assert page["items"] + rest["items"] == items
+
+
+def test_lists_as_tables(client: Any, shop: list[str]) -> None:
+    mug, _, order = shop
+    products = rows(client.get("/api/products?sort=name", headers=CSV))
+    assert [one["name"] for one in products] == ["'=Mug", "Mug"]
+    assert (products[0]["id"], products[0]["price"]) == (mug, "9.50")
+    stock = rows(client.get("/api/inventory/stock", headers=CSV))
+    assert [(one["sku"], one["stock"]) for one in stock] == [("CUP", "3"), ("MUG", "7")]
+    ledger = rows(client.get(f"{MOVEMENTS}?productId={mug}", headers=CSV))
+    assert [one["onHandChange"] for one in ledger] == ["0", "-2", "10"]
+    assert ledger[1]["requestId"] == "broken-1"
+    assert len(rows(client.get(MOVEMENTS, headers=CSV))) == 6
+    orders = rows(client.get("/api/pms/orders", headers=CSV))
+    assert [(one["id"], one["line"], one["quantity"]) for one in orders] == [
+        (order, "1", "1"),
+        (order, "2", "2"),
+    ]
+    assert orders[0]["customerId"] == "'@c"
+    assert (orders[0]["unitPrice"], orders[0]["total"]) == ("9.50", "28.50")
+    assert rows(client.get("/api/pms/orders?status=delivered", headers=CSV)) == []
+
+
+def test_a_table_is_read_in_pages_and_whole(
+    client: Any, product: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("web.tables", "web.exports"):
+        monkeypatch.setattr(f"{module}.PAGE", 2)
+    made = [product(sku=f"S-{number}", name="same") for number in range(5)]
+    for sort in ("name", "-name", "price", "-createdAt"):
+        found = rows(client.get(f"/api/products?sort={sort}&limit=1", headers=CSV))
+        assert sorted(one["id"] for one in found) == sorted(made)
+    assert len(rows(client.get("/api/inventory/stock", headers=CSV))) == 5
+
+
+def test_json_unless_csv_is_wanted_more(client: Any, shop: list[str]) -> None:
+    for accept in ("*/*", "application/json", "text/html", "text/csv;q=0.5, application/json"):
+        found = client.get("/api/products", headers={"Accept": accept})
+        assert found.content_type == "application/json"
+    check_problem(client.get("/api/products?sort=colour", headers=CSV), 422)
+    nobody = "01900000-0000-7000-8000-000000000000"
+    check_problem(client.get(f"{MOVEMENTS}?productId={nobody}", headers=CSV), 404)
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "\uff1d1", "it's", "", "'"]
+)
+def test_formulas_are_made_harmless_and_come_back(cell: str) -> None:
+    told = harmless(cell)
+    assert not told.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))
+    assert restored(told) == cell
+
+
+def test_memory_stays_flat_while_a_table_is_sent() -> None:
+    """Nothing is kept of what is sent: pieces come as they are read."""
+    read = 0
+
+    def page(after: int | None) -> list[int]:
+        nonlocal read
+        read += 1
+        first = 0 if after is None else after + 1
+        return list(range(first, first + tables.PAGE)) if read < 100 else []
+
+    pieces = tables._written(("n",), ((number,) for number in tables.keyset(page, lambda n: n)))
+    next(pieces)
+    assert read <= 2
+    assert sum(len(piece) for piece in pieces) > 200_000
