@@ -12,5 +12,6 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         ("alerts.sweep", 60.0, "maintenance"),
         ("analytics.refresh", 10.0, "analytics"),
         ("maintenance.clean_up", 3600.0, "maintenance"),
+        ("integrity.check", 86_400.0, "maintenance"),
     )
 }

@@ -8,6 +8,7 @@ from db.models.alert import Alert, severity_of
 from db.models.stock import StockLevel
 from db.queries.alerts import products_to_review
 from db.session import jobs_database
+from tasks.integrity import look_again
 from workers.book import Turn
 from workers.broadcast import broadcast
 from workers.clock import on_tick
@@ -96,6 +97,7 @@ def sweep_alerts() -> int:
             record(connection, CheckAlerts(product_id=product_id))
         told = tell_back(connection, None, _FORGOTTEN_SECONDS)
     broadcast(told)
+    look_again(jobs_database())
     if found:
         wake()
     return len(found)

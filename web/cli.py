@@ -30,6 +30,10 @@ _COMMANDS = {
         "web.cli_doctor:doctor",
         "Check this installation: each finding comes with what to do about it.",
     ),
+    "repair": (
+        "web.cli_repair:repair",
+        "Compare what the database holds twice, and mend what differs.",
+    ),
     "keys": ("web.cli_keys:keys", "Make, list, rotate and revoke API keys."),
     "migrate": ("web.cli_processes:migrate", "Bring the database in DATABASE_URL up to date."),
     "web": ("web.cli_processes:web", "Run one web process; it needs DATABASE_URL and REDIS_URL."),

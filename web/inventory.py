@@ -86,7 +86,7 @@ def adjust(body: AdjustmentIn, query: AdjustmentQuery) -> Response:
         expected_stock=body.expected_stock,
         dry_run=query.dry_run,
     )
-    return _submit(command)
+    return submit_for_product(command)
 
 
 @blueprint.post("/api/inventory/counts")
@@ -104,7 +104,7 @@ def count(body: CountIn) -> Response:
         reason=body.reason,
         expected_stock=body.expected_stock,
     )
-    return _submit(command)
+    return submit_for_product(command)
 
 
 @blueprint.get("/api/inventory/movements")
@@ -138,7 +138,7 @@ def movements(query: MovementsQuery) -> Response:
     return _json(MovementPage.model_validate(page))
 
 
-def _submit(command: Command) -> Response:
+def submit_for_product(command: Command) -> Response:
     unknown = Invalid(("/productId", "there is no such product"))
     return submit(command, unknown=unknown)
 

@@ -250,6 +250,15 @@ PROBLEMS: dict[str, ProblemKind] = {
         " refused nothing, or was all or nothing.",
         "Read the operation: its `result` counts the refused rows once it has ended.",
     ),
+    "repair-impossible": ProblemKind(
+        409,
+        "Open orders hold more units of the product than the ledger has on hand, which no level"
+        " can say.",
+        "Cancel some of the orders, or take the units that are there into the house, and repair"
+        " then.",
+        {"onHand": "what the ledger has on hand", "reserved": "what open orders hold"},
+        {"onHand": 3, "reserved": 5},
+    ),
     "processing-failed": ProblemKind(
         500,
         "The operation that was to reserve the order's items was given up, and the order is"

@@ -54,6 +54,8 @@ app.conf.update(
         "tasks.alerts",
         "tasks.analytics",
         "tasks.maintenance",
+        "tasks.repair",
+        "tasks.integrity",
     ],
     task_default_queue="maintenance",
     task_create_missing_queues=True,

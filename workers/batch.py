@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from db.errors import Refusal
 from db.models.operation import Waiting
 from db.models.stream import SYSTEM, operations_stream
-from db.queries import line
+from db.queries import ledger, line
 from workers.book import Book, Turn
-from workers.commands import Command, decode
+from workers.commands import Command, RepairStock, decode
 from workers.ends import (
     MAX_ATTEMPTS,
     Ending,
@@ -164,4 +164,14 @@ def read_book(
     key_ids = {operation.api_key_id for operation in taken if operation.api_key_id is not None}
     streams = [SYSTEM, *map(operations_stream, key_ids)]
     levels, alerts, heads = line.read_levels(connection, product_ids, streams)
-    return Book(datetime.now(UTC), levels, orders, alerts, heads)
+    drifts = ledger.drifts(connection, _to_repair(taken))
+    return Book(datetime.now(UTC), levels, orders, alerts, heads, drifts)
+
+
+def _to_repair(taken: Sequence[Waiting]) -> set[UUID]:
+    """The products whose ledger is asked, which takes its time."""
+    return {
+        operation.product_id
+        for operation in taken
+        if operation.kind == RepairStock.kind and operation.product_id is not None
+    }

@@ -8,7 +8,7 @@ from uuid import UUID
 from db.models.alert import Alert
 from db.models.operation import Waiting
 from db.models.order import Order
-from db.models.stock import Movement, StockLevel
+from db.models.stock import Drift, Movement, StockLevel
 from db.models.stream import SYSTEM, order_stream, stock_stream
 from db.queries.line import Outcome
 from workers.events import Event, OrderMoved, StockAdjusted, SystemAlerted
@@ -23,6 +23,7 @@ class Book:
     orders: dict[UUID, Order]
     alerts: dict[UUID, Alert]
     heads: dict[str, int]
+    drifts: dict[UUID, Drift] = field(default_factory=dict)
     outcome: Outcome = field(default_factory=Outcome)
     given: dict[str, int] = field(default_factory=dict)
 
@@ -39,8 +40,8 @@ class Book:
 class Turn:
     """One operation's turn: copies of what it touches, kept only if the whole of it succeeds."""
 
-    __slots__ = ("_alerts", "_book", "_events", "_levels", "_movements", "_orders", "_sold_at",
-                 "_steps", "now", "operation")  # fmt: skip
+    __slots__ = ("_alerts", "_book", "_cuts", "_events", "_levels", "_movements", "_orders",
+                 "_sold_at", "_steps", "now", "operation")  # fmt: skip
 
     def __init__(self, book: Book, operation: Waiting) -> None:
         self.now = book.now
@@ -53,6 +54,7 @@ class Turn:
         self._movements: list[tuple[UUID, Movement]] = []
         self._steps: list[tuple[Order, str]] = []
         self._sold_at: list[datetime] = []
+        self._cuts: list[tuple[str, int]] = []
 
     def stock(self, product_id: UUID) -> StockLevel:
         """The stock level of a product, to be read and changed."""
@@ -78,6 +80,15 @@ class Turn:
             return None
         self._alerts[product_id] = [copy(found)]
         return self._alerts[product_id][-1]
+
+    def drift(self, product_id: UUID) -> Drift | None:
+        """How far a product's level is from the ledger and the orders; None if it is mended."""
+        found = self._book.drifts.get(product_id)
+        return None if found is None or found.is_whole else found
+
+    def cut(self, stream: str, through: int) -> None:
+        """Let go of a stream's events up to a number."""
+        self._cuts.append((stream, through))
 
     def raise_alert(self, alert: Alert) -> None:
         """Open an alert; the caller has seen that none is open."""
@@ -124,6 +135,8 @@ class Turn:
             book.levels[product_id] = self._levels[product_id]
             outcome.levels[product_id] = self._levels[product_id]
             outcome.movements.append((product_id, movement, self.operation.id))
+            if movement.kind == "repair":
+                del book.drifts[product_id]
         for order, previous in self._steps:
             book.orders[order.id] = outcome.orders[order.id] = self._orders[order.id]
             outcome.transitions.append((order, previous, self.operation.id))
@@ -131,6 +144,7 @@ class Turn:
             book.alerts[product_id] = history[-1]
             outcome.alerts.update((alert.id, alert) for alert in history)
         outcome.sold_at.update(self._sold_at)
+        outcome.cuts += self._cuts
         for stream, position, event in self._events:
             if position is None:
                 book.append_next(stream, event)

@@ -84,6 +84,25 @@ class CheckAlerts:
 
 
 @dataclass(frozen=True, slots=True)
+class RepairStock:
+    """Set a product's level and alert to what the ledger and the orders say."""
+
+    kind: ClassVar = "repair-stock"
+    queue: ClassVar = LINE
+    product_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RepairStream:
+    """Let go of the events of a stream up to a gap: who has missed them gets the state instead."""
+
+    kind: ClassVar = "repair-stream"
+    queue: ClassVar = LINE
+    stream: str
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
 class RebuildRollups:
     """Compute the sales of a range of days again, both days included."""
 
@@ -100,6 +119,8 @@ Command = (
     | CreateOrder
     | ChangeOrderStatus
     | CheckAlerts
+    | RepairStock
+    | RepairStream
     | RebuildRollups
 )
 
@@ -112,6 +133,8 @@ COMMANDS: dict[str, type[Command]] = {
         CreateOrder,
         ChangeOrderStatus,
         CheckAlerts,
+        RepairStock,
+        RepairStream,
         RebuildRollups,
     )
 }

@@ -37,6 +37,8 @@ TRANSITIONS: dict[str, tuple[str, ...]] = {
 STATUSES = tuple(TRANSITIONS)
 # What a sale is: an order counts from its reservation until it is cancelled.
 SOLD_STATUSES = ("pending", "confirmed", "processing", "shipped", "delivered")
+# In these an order holds its units: reserved, and not out of the house yet.
+HOLDING_STATUSES = ("pending", "confirmed", "processing")
 
 _known = ", ".join(f"'{status}'" for status in STATUSES)
 

@@ -51,7 +51,8 @@ stock_movements = Table(
     Column("operation_id", PgUUID(as_uuid=True), ForeignKey("operations.id"), nullable=False),
     Column("created_at", TIMESTAMP(timezone=True), nullable=False),
     CheckConstraint(
-        "kind IN ('adjustment', 'count', 'reservation', 'release', 'shipment')", name="kind_known"
+        "kind IN ('adjustment', 'count', 'reservation', 'release', 'shipment', 'repair')",
+        name="kind_known",
     ),
     CheckConstraint("on_hand >= 0 AND reserved BETWEEN 0 AND on_hand", name="balances_in_range"),
     Index("ix_stock_movements_operation_id", "operation_id"),
@@ -71,6 +72,31 @@ class Movement:
     version: int
     reason: str | None = None
     reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a level is from what the ledger and the orders say.
+
+    Attributes:
+        product_id: whose.
+        on_hand: units to add to the level's.
+        reserved: units to add to the level's.
+        version: numbers of the ledger that the level does not know.
+        on_hand_change: what makes the ledger's changes add up.
+        reserved_change: what makes the ledger's changes add up.
+        is_whole: whether there is nothing to mend.
+        reason: what was found, for the ledger.
+    """
+
+    product_id: UUID
+    on_hand: int
+    reserved: int
+    version: int
+    on_hand_change: int
+    reserved_change: int
+    is_whole: bool
+    reason: str
 
 
 @dataclass(slots=True)
@@ -161,6 +187,34 @@ class StockLevel:
     def ship(self, quantity: int, reference: str) -> Movement:
         """Take what an order held out of the house."""
         return self._move("shipment", -quantity, -quantity, reference=reference)
+
+    def repair(self, drift: Drift) -> Movement:
+        """Set the level to what the ledger and the orders say; the ledger keeps why.
+
+        Raises:
+            Refusal: ``repair-impossible``: orders hold more than there is.
+        """
+        on_hand, reserved = self.on_hand + drift.on_hand, self.reserved + drift.reserved
+        if reserved > on_hand:
+            raise Refusal(
+                "repair-impossible",
+                f"Orders hold {reserved} units, and the ledger has {on_hand} on hand: cancel"
+                " orders, or take units into the house, and repair then.",
+                onHand=on_hand,
+                reserved=reserved,
+            )
+        self.on_hand, self.reserved = on_hand, reserved
+        self.version += drift.version + 1
+        self.ever_stocked = self.ever_stocked or on_hand > 0
+        return Movement(
+            "repair",
+            drift.on_hand_change,
+            drift.reserved_change,
+            on_hand,
+            reserved,
+            self.version,
+            drift.reason,
+        )
 
     def _move(
         self,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from db.queries.operator_alerts import STATUS, Wanted
 
 # The same rule as `db.models.alert.severity_of`; a test holds the two together.
-_SEVERITY = """
+DESERVED = """
     CASE
         WHEN NOT l.ever_stocked AND p.status <> 'published' THEN NULL
         WHEN l.on_hand - l.reserved = 0 THEN 'out_of_stock'
@@ -21,7 +21,7 @@ _TO_REVIEW = text(f"""
     FROM stock_levels l
     JOIN products p ON p.id = l.product_id
     LEFT JOIN alerts a ON a.product_id = l.product_id AND a.resolved_at IS NULL
-    WHERE a.severity IS DISTINCT FROM ({_SEVERITY})
+    WHERE a.severity IS DISTINCT FROM ({DESERVED})
       AND NOT EXISTS (
           SELECT FROM operations o
           WHERE o.status = 'queued' AND o.queue = 'line' AND o.product_id = l.product_id)

@@ -36,6 +36,7 @@ class Outcome:
     ends: list[dict[str, Any]] = field(default_factory=list)
     held_back: list[dict[str, Any]] = field(default_factory=list)
     dead: list[tuple[UUID, str]] = field(default_factory=list)
+    cuts: list[tuple[str, int]] = field(default_factory=list)
 
 
 _WAITING = text(f"""
@@ -149,6 +150,8 @@ def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: 
         if rows:
             writes.update("operations", tuple(rows[0]), [tuple(row.values()) for row in rows])
     writes.send(connection)
+    for stream, through in outcome.cuts:
+        streams.cut(connection, stream, through)
     for operation_id, message in outcome.dead:
         operator_alerts.raise_or_renew(
             connection, OPERATION_DEAD, str(operation_id), message, operation_id=operation_id

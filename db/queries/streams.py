@@ -42,6 +42,14 @@ def write(
     writes.send(connection)
 
 
+def cut(connection: Connection, stream: str, through: int) -> None:
+    """Remove a stream's events up to a number; cursors before it can no longer be served."""
+    connection.execute(
+        text("DELETE FROM events WHERE stream = :stream AND position <= :through"),
+        {"stream": stream, "through": through},
+    )
+
+
 _HEADS = text("""
     SELECT 'stock:' || product_id, version FROM stock_levels WHERE product_id = ANY(:stock)
     UNION ALL

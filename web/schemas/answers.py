@@ -161,6 +161,7 @@ REFUSALS = {
     "updateProduct": ("sku-taken",),
     "rotateKey": ("key-revoked",),
     "retryOperation": ("not-dead", "already-retried", "unreadable-operation", "nothing-to-retry"),
+    "repairStock": ("repair-impossible",),
     "retryOperations": ("unreadable-operation",),
 }
 

@@ -183,6 +183,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "MovementPage": _page(_MOVEMENT),
     "AlertOut": _ALERT,
     "AlertPage": _page(_ALERT),
+    "IntegrityOut": {
+        "ok": True,
+        "differences": [],
+        "checked": {"products": 120, "movements": 5400, "orders": 800, "streams": 4},
+        "nextCursor": None,
+        "asOf": _LATER,
+    },
+    "DifferenceOut": {
+        "check": "level",
+        "productId": _PRODUCT_ID,
+        "name": "Mug",
+        "stream": None,
+        "detail": "12 on hand, 3 reserved, version 7; the ledger ends with 10 on hand, 3 reserved,"
+        " version 7",
+    },
+    "RepairIn": {"productId": _PRODUCT_ID},
+    "StreamRepairIn": {"stream": f"stock:{_PRODUCT_ID}"},
     "SystemAlertOut": _SYSTEM_ALERT,
     "SystemAlertPage": _page(_SYSTEM_ALERT),
     "OrderIn": {

@@ -65,6 +65,9 @@ LINKS: dict[str, dict[str, dict[str, Any]]] = {
     "countStock": {"200": _OPERATION | _STOCK, "202": _OPERATION | _STOCK},
     "createOrder": {"201": _OPERATION | _ORDER, "202": _OPERATION | _ORDER},
     "changeOrderStatus": {"200": _OPERATION | _ORDER, "202": _OPERATION | _ORDER},
+    "checkIntegrity": {"200": {"next": _to("checkIntegrity", "The rest", **_NEXT)}},
+    "repairStock": {"200": _OPERATION | _STOCK, "202": _OPERATION | _STOCK},
+    "repairStream": {"200": _OPERATION, "202": _OPERATION},
     "rebuildRollups": {"200": _OPERATION, "202": _OPERATION},
     "retryOperation": {"200": _OPERATION, "202": _OPERATION},
     "createKey": {

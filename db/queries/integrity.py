@@ -1,0 +1,289 @@
+"""Integrity: levels against the ledger, reservations, alerts and streams, piece by piece.
+
+Each piece is a range of ids, read by a few statements of one snapshot: a product is compared
+with its own ledger, orders and streams at one moment, and neither the memory nor the time of a
+piece grows with the shop.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from db.queries.alerts import DESERVED
+from db.queries.ledger import Ledger, ledgers, reservations
+
+Check = Literal["level", "ledger", "reservations", "alert", "stream"]
+Phase = Literal["products", "streams", "orders"]
+PHASES: tuple[Phase, ...] = ("products", "streams", "orders")
+
+_PRODUCTS, _ORDERS, _STREAMS = 500, 2_000, 50
+# Rows of the ledger or of streams that one piece may read; more only if one product has more.
+_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as the rest of the database says that it must be.
+
+    Attributes:
+        check: what was compared.
+        detail: what is wrong, in a sentence.
+        product_id: the product, if it is about one.
+        name: the product's.
+        stream: the stream, if one has a gap.
+    """
+
+    check: Check
+    detail: str
+    product_id: UUID | None = None
+    name: str | None = None
+    stream: str | None = None
+
+    @property
+    def cause(self) -> str:
+        """What it is about, as alerts name it."""
+        return self.stream or str(self.product_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a comparison is: the phase, and the last id or name of it that was compared."""
+
+    phase: Phase
+    after: str
+
+
+START = Place("products", "")
+
+
+def checked_after(phase: Phase, after: str) -> str:
+    """A place that a client sent back, if it can be one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if "\x00" in after:
+        raise ValueError(after)
+    return after if phase == "streams" or not after else str(UUID(after))
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one piece of the comparison found; ``rest`` is None if it was the last."""
+
+    rest: Place | None
+    differences: list[Difference] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+
+
+def compare(connection: Connection, place: Place, retention_days: int) -> Piece:
+    """Compare the next piece.
+
+    Args:
+        connection: a snapshot.
+        place: where to begin.
+        retention_days: for how long events are kept.
+    """
+    piece = {"products": _products, "streams": _streams, "orders": _orders}[place.phase]
+    return piece(connection, place.after, retention_days)
+
+
+def _next(phase: Phase, rows: Collection[Any], last: object) -> Place | None:
+    """After the last rows of a phase comes the next phase."""
+    if rows:
+        return Place(phase, str(last))
+    following = PHASES.index(phase) + 1
+    return Place(PHASES[following], "") if following < len(PHASES) else None
+
+
+_LEVELS = f"""
+    SELECT l.product_id, p.name, l.on_hand, l.reserved, l.version, p.version AS product_version,
+           a.severity AS alert, ({DESERVED}) AS deserved,
+           l.updated_at > now() - make_interval(days => :days) + interval '1 hour' AS moved_lately,
+           p.updated_at > now() - make_interval(days => :days) + interval '1 hour' AS edited_lately,
+           EXISTS (SELECT FROM operations o WHERE o.status = 'queued' AND o.queue = 'line'
+                   AND o.product_id = l.product_id) AS waits
+    FROM stock_levels l JOIN products p ON p.id = l.product_id
+    LEFT JOIN alerts a ON a.product_id = l.product_id AND a.resolved_at IS NULL
+"""  # noqa: S608 - our own names
+_NEXT_LEVELS = text(f"""
+    {_LEVELS} WHERE CAST(:after AS text) = '' OR l.product_id > CAST(nullif(:after, '') AS uuid)
+    ORDER BY l.product_id LIMIT :limit
+""")
+_THESE_LEVELS = text(f"{_LEVELS} WHERE l.product_id = ANY(:ids) ORDER BY l.product_id")
+
+
+def _products(connection: Connection, after: str, days: int) -> Piece:
+    wanted = {"after": after, "limit": _PRODUCTS, "days": days}
+    rows = _cut(list(connection.execute(_NEXT_LEVELS, wanted)), lambda row: row.version)
+    piece = Piece(_next("products", rows, rows[-1].product_id if rows else ""))
+    piece.checked["products"] = len(rows)
+    piece.checked["movements"] = sum(row.version for row in rows)
+    piece.differences.extend(_compare_products(connection, rows))
+    return piece
+
+
+def compare_products(
+    connection: Connection, ids: Collection[UUID], retention_days: int
+) -> list[Difference]:
+    """Compare some products; one at a time if they moved often."""
+    wanted = {"ids": list(ids), "days": retention_days}
+    return list(_compare_products(connection, connection.execute(_THESE_LEVELS, wanted).all()))
+
+
+def _compare_products(connection: Connection, rows: Iterable[Any]) -> Iterator[Difference]:
+    found = {row.product_id: row for row in rows}
+    kept = ledgers(connection, {row.product_id: row.version for row in found.values()})
+    held = reservations(connection, found)
+    spans = _spans(
+        connection,
+        [f"{kind}:{product_id}" for product_id in found for kind in ("stock", "product")],
+    )
+    for product_id, row in found.items():
+        about = {"product_id": product_id, "name": row.name}
+        for check, detail in _about_product(row, kept[product_id], held.get(product_id, 0)):
+            yield Difference(check, detail, **about)
+        stock, data = f"stock:{product_id}", f"product:{product_id}"
+        for stream, head, lately in (
+            (stock, row.version, row.moved_lately),
+            (data, row.product_version, row.edited_lately),
+        ):
+            gap = _gap(spans.get(stream), head, lately)
+            if gap:
+                yield Difference("stream", gap, **about, stream=stream)
+
+
+def _about_product(row: Any, ledger: Ledger, held: int) -> Iterator[tuple[Check, str]]:
+    level = (row.on_hand, row.reserved, row.version)
+    last = (ledger.on_hand, ledger.reserved, ledger.version)
+    if level != last:
+        yield (
+            "level",
+            (
+                f"{row.on_hand} on hand, {row.reserved} reserved, version {row.version}; the ledger"
+                f" ends with {ledger.on_hand} on hand, {ledger.reserved} reserved, version"
+                f" {ledger.version}"
+            ),
+        )
+    if (ledger.on_hand_sum, ledger.reserved_sum) != last[:2]:
+        yield (
+            "ledger",
+            (
+                f"the changes add up to {ledger.on_hand_sum} on hand, {ledger.reserved_sum}"
+                f" reserved; the last row says {ledger.on_hand} and {ledger.reserved}"
+            ),
+        )
+    elif ledger.broken_at is not None:
+        yield "ledger", f"row {ledger.broken_at} does not follow from the row before"
+    if held != row.reserved:
+        yield "reservations", f"{row.reserved} reserved; orders hold {held}"
+    # What is still in line may be just what mends it.
+    if row.alert != row.deserved and not row.waits:
+        yield (
+            "alert",
+            f"the alert is {row.alert or 'none'}; the stock deserves {row.deserved or 'none'}",
+        )
+
+
+_HEADS = text("""
+    SELECT name, head FROM streams WHERE name > :after ORDER BY name LIMIT :limit
+""")
+
+
+def _streams(connection: Connection, after: str, days: int) -> Piece:
+    """Those that tell about no single row: of the system, and of each API key's operations."""
+    found = connection.execute(_HEADS, {"after": after, "limit": _STREAMS})
+    rows = _cut(list(found), lambda row: row.head)
+    piece = Piece(_next("streams", rows, rows[-1].name if rows else ""))
+    piece.checked["streams"] = len(rows)
+    spans = _spans(connection, [row.name for row in rows])
+    for row in rows:
+        gap = _gap(spans.get(row.name), row.head, lately=False)
+        if gap:
+            piece.differences.append(Difference("stream", gap, stream=row.name))
+    return piece
+
+
+_NEXT_ORDERS = text("""
+    SELECT id, version,
+           updated_at > now() - make_interval(days => :days) + interval '1 hour' AS lately
+    FROM orders WHERE CAST(:after AS text) = '' OR id > CAST(nullif(:after, '') AS uuid)
+    ORDER BY id LIMIT :limit
+""")
+
+
+def _orders(connection: Connection, after: str, days: int) -> Piece:
+    wanted = {"after": after, "limit": _ORDERS, "days": days}
+    rows = list(connection.execute(_NEXT_ORDERS, wanted))
+    piece = Piece(_next("orders", rows, rows[-1].id if rows else ""))
+    piece.checked["orders"] = len(rows)
+    spans = _spans(connection, [f"order:{row.id}" for row in rows])
+    for row in rows:
+        stream = f"order:{row.id}"
+        gap = _gap(spans.get(stream), row.version, row.lately)
+        if gap:
+            piece.differences.append(Difference("stream", gap, stream=stream))
+    return piece
+
+
+_SPANS = text("""
+    SELECT stream, count(*), min(position), max(position) FROM events
+    WHERE stream = ANY(:names) GROUP BY stream
+""")
+Span = tuple[int, int, int]
+
+
+def _spans(connection: Connection, names: list[str]) -> dict[str, Span]:
+    """How many events there are of each stream, from which number to which."""
+    return {
+        row[0]: (row[1], row[2], row[3]) for row in connection.execute(_SPANS, {"names": names})
+    }
+
+
+def _gap(span: Span | None, head: int, lately: bool) -> str | None:
+    """What is missing of a stream; its oldest events are removed in the course of time."""
+    if span is None:
+        return f"no event is there, and the last has the number {head}" if head and lately else None
+    count, first, last = span
+    if last != head:
+        return f"the last event has the number {last}, and should have {head}"
+    if count != last - first + 1:
+        return f"{last - first + 1 - count} events are missing between {first} and {last}"
+    return None
+
+
+_LAST_GAP = text("""
+    SELECT max(before) FROM (
+        SELECT position, lag(position) OVER (ORDER BY position) AS before
+        FROM events WHERE stream = :stream) AS told
+    WHERE before < position - 1
+""")
+_LAST_TOLD = text("SELECT coalesce(max(position), 0) FROM events WHERE stream = :stream")
+
+
+def last_gap(connection: Connection, stream: str, head: int) -> int | None:
+    """The number after which a stream has its last gap; None if it has none.
+
+    Args:
+        connection: in the caller's transaction.
+        stream: which.
+        head: the last number that was given in it.
+    """
+    last: int = connection.execute(_LAST_TOLD, {"stream": stream}).scalar_one()
+    if last not in (0, head):
+        return max(last, head)
+    found: int | None = connection.execute(_LAST_GAP, {"stream": stream}).scalar()
+    return found
+
+
+def _cut(rows: list[Any], size: Any) -> list[Any]:
+    """As many of the rows as one piece may read, at least one."""
+    total = 0
+    for n, row in enumerate(rows):
+        total += size(row)
+        if n and total > _ROWS:
+            return rows[:n]
+    return rows
