@@ -11,13 +11,17 @@ ARGS ?=
 # What pytest is told, as in: make test TESTS="tests/unit -x"
 TESTS ?=
 
+# What `make bench` measures, and whether it hurries: make bench ONLY="accept reads" SHORT=1
+ONLY ?=
+SHORT ?=
+
 # What `make fuzz` follows from, and how hard it tries.
 SEED ?= $(shell date +%s)
 REQUESTS ?= 25
 TALKS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check fuzz faults lock clean
+.PHONY: help up demo test check fuzz faults bench lock clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +42,9 @@ fuzz: .venv/.installed-dev ## Throw everything at a running service: make fuzz S
 faults: .venv/.installed-dev ## Break everything, for half an hour: make faults SEED=7 TESTS="-k redis"
 	FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "long or not long" -s \
 		--timeout 1200 $(TESTS)
+
+bench: .venv/.installed-dev ## Measure ours against its peers: make bench ONLY=accept SHORT=1
+	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(ONLY)
 
 check: .venv/.installed-dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .
