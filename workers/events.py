@@ -1,9 +1,11 @@
 """Events: what clients are told. Each class is one socket event, and the schema of its data."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+import orjson
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -18,7 +20,20 @@ class Event(BaseModel):
 
     def as_json(self) -> str:
         """Its data as JSON, written once for the database and for all clients."""
-        return self.model_dump_json(by_alias=True, exclude_none=True)
+        aliases = _aliases(type(self))
+        told = {aliases[name]: value for name, value in self.__dict__.items() if value is not None}
+        return orjson.dumps(told, default=_nested, option=orjson.OPT_UTC_Z).decode()
+
+
+@lru_cache
+def _aliases(event: type[Event]) -> dict[str, str]:
+    return {name: field.alias or name for name, field in event.model_fields.items()}
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+    raise TypeError(f"events cannot tell of {type(value).__name__}")
 
 
 class StockAdjusted(Event):

@@ -4,10 +4,13 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import orjson
 import structlog
 
 from db.settings import database_settings
@@ -33,7 +36,9 @@ def configure_logs(*secrets: str | None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[structlog.types.Processor] = [*_renderers(as_json), _Discreet(secrets)]
+    discreet = _Discreet(secrets)
+    last: list[structlog.types.Processor] = [*_renderers(as_json), discreet]
+    many.configure(None if sys.stderr.isatty() else _line(as_json), discreet)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -68,6 +73,57 @@ def _renderers(as_json: bool) -> list[structlog.types.Processor]:
             exception_formatter=structlog.dev.plain_traceback,
         )
     ]
+
+
+class _Many:
+    """Writes many lines of one event at once: each costs a tenth of one that is written alone."""
+
+    def __init__(self) -> None:
+        self._line: Callable[[dict[str, Any]], str] | None = None
+
+    def configure(
+        self, line: Callable[[dict[str, Any]], str] | None, discreet: "_Discreet"
+    ) -> None:
+        """Say how lines look, or that people watch, who like colours."""
+        self._line, self._discreet = line, discreet
+
+    def __call__(self, event: str, entries: Iterable[dict[str, Any]]) -> None:
+        """Write a line of level info for each of these."""
+        if self._line is None:
+            log = structlog.get_logger(__name__)
+            for entry in entries:
+                log.info(event, **entry)
+            return
+        stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        same = {"event": event, "level": "info", "timestamp": stamp}
+        text = "".join([self._line({**entry, **same}) for entry in entries])
+        sys.stderr.write(self._discreet(None, "", text))
+        sys.stderr.flush()
+
+
+many = _Many()
+
+
+def _line(as_json: bool) -> Callable[[dict[str, Any]], str]:
+    return _json_line if as_json else _text_line
+
+
+def _json_line(entry: dict[str, Any]) -> str:
+    return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _text_line(entry: dict[str, Any]) -> str:
+    event, level, stamp = entry.pop("event"), entry.pop("level"), entry.pop("timestamp")
+    told = " ".join([f"{name}={_shown(value)}" for name, value in sorted(entry.items())])
+    return f"{stamp} [{level:<9}] {event:<30} {told}\n"
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if _PLAIN(text) else repr(text)
+
+
+_PLAIN = re.compile(r"[^\s=\"']+").fullmatch
 
 
 class _Discreet:

@@ -21,6 +21,7 @@ from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany
 from workers.crash import may_crash
 from workers.dispatch import DRAIN, wake
+from workers.logs import many as log_each
 
 log = structlog.get_logger(__name__)
 
@@ -238,16 +239,21 @@ def _excuse(token: UUID) -> None:
 
 def _log_ends(batch: Batch | BulkTurn) -> None:
     known = {operation.id: operation for operation in batch.taken}
-    for end in batch.book.outcome.ends:
-        operation = known[end["id"]]
-        log.info(
-            "operation_ended",
-            operation_id=str(operation.id),
-            kind=operation.kind,
-            status=end["status"],
-            request_id=operation.request_id,
-            seconds=round((batch.book.now - operation.created_at).total_seconds(), 4),
-        )
+    ended = [(known[end["id"]], end["status"]) for end in batch.book.outcome.ends]
+    now = batch.book.now
+    log_each(
+        "operation_ended",
+        [
+            {
+                "operation_id": str(operation.id),
+                "kind": operation.kind,
+                "status": status,
+                "request_id": operation.request_id,
+                "seconds": round((now - operation.created_at).total_seconds(), 4),
+            }
+            for operation, status in ended
+        ],
+    )
 
 
 def drain(database: Database) -> bool:

@@ -112,6 +112,19 @@ class StockLevel:
     status: str
     threshold: int
 
+    def __copy__(self) -> "StockLevel":
+        # Every operation's turn makes one; the standard library's way takes five times as long.
+        return StockLevel(
+            self.product_id,
+            self.on_hand,
+            self.reserved,
+            self.version,
+            self.ever_stocked,
+            self.name,
+            self.status,
+            self.threshold,
+        )
+
     @property
     def available(self) -> int:
         """What can be sold: on hand less reserved."""
