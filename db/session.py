@@ -25,6 +25,7 @@ def make_engine(
     pool_timeout: float = 1.5,
     synchronous_commit: str = "on",
     autocommit: bool = False,
+    may_scan: bool = True,
 ) -> Engine:
     """An engine whose every connection carries its limits.
 
@@ -38,6 +39,7 @@ def make_engine(
         pool_timeout: seconds a caller waits for a free connection.
         synchronous_commit: ``off`` only for what may be lost in a crash of the server.
         autocommit: each statement commits by itself.
+        may_scan: whether a plan may read a whole table where an index would serve.
     """
     options = " ".join(
         f"-c {name}={value}"
@@ -49,6 +51,7 @@ def make_engine(
             "synchronous_commit": synchronous_commit,
             # The statements are short: compiling them costs more than it gives.
             "jit": "off",
+            "enable_seqscan": "on" if may_scan else "off",
         }.items()
     )
     arguments = {
@@ -119,7 +122,11 @@ def web_database() -> Database:
 
 @lru_cache
 def line_database() -> Database:
-    """The database as the line's worker uses it; a frozen worker loses its lock after 8 s."""
+    """The database as the line's worker uses it; a frozen worker loses its lock after 8 s.
+
+    Its statements name their rows. For some hundred of them the planner would sometimes rather
+    read millions.
+    """
     return Database(
         make_engine(
             database_settings().database_url,
@@ -127,6 +134,7 @@ def line_database() -> Database:
             statement_timeout_ms=8_000,
             idle_in_transaction_ms=8_000,
             pool_size=2,
+            may_scan=False,
         )
     )
 
@@ -145,6 +153,7 @@ def marker_database() -> Database:
         pool_size=2,
         synchronous_commit="off",
         autocommit=True,
+        may_scan=False,
     )
     return Database(engine)
 

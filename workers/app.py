@@ -1,5 +1,6 @@
 """The Celery application: how messages travel, and nothing about what they mean."""
 
+import gc
 import resource
 import warnings
 from contextlib import suppress
@@ -91,6 +92,13 @@ def _leave_parents_connections(**_: Any) -> None:
     """A pool that is inherited over a fork hangs."""
     for database in (line_database(), marker_database(), jobs_database()):
         database.forget_inherited_connections()
+
+
+@worker_process_init.connect
+def _spare_the_collector(**_: Any) -> None:
+    """What is loaded stays: looking through it for garbage is a fifth of what a batch costs."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect

@@ -40,6 +40,7 @@ alerts = Table(
         "ix_alerts_open", "product_id", unique=True, postgresql_where=text("resolved_at IS NULL")
     ),
     Index("ix_alerts_raised_at_id", "raised_at", "id"),
+    postgresql_with={"fillfactor": "80"},
 )
 
 Severity = Literal["low_stock", "out_of_stock"]

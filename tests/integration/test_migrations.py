@@ -146,6 +146,8 @@ def shop(database: Database) -> Database:
         " (gen_random_uuid(), 'nowhere', 'adjust-stock', '{}')",
         "INSERT INTO installation DEFAULT VALUES",
         "DELETE FROM products",
+        "DELETE FROM operations",
+        "TRUNCATE operations CASCADE",
     ],
 )
 def test_a_wrong_state_is_impossible(shop: Database, wrong: str) -> None:

@@ -1,0 +1,104 @@
+"""Plans: no statement of the line reads a large table whole, however many rows it names."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, text
+from uuid_utils.compat import uuid7
+
+from db.queries import orders
+from db.session import Database, line_database, marker_database
+from tests.factories.shop import new_key, new_products
+from workers.app import app as celery
+from workers.commands import AdjustStock, ChangeOrderStatus, CreateOrder
+from workers.dispatch import record
+from workers.runner import apply_next
+
+celery.loader.import_default_modules()
+
+PAST = 20_000
+LARGE = ("operations", "events", "stock_movements", "orders", "order_items", "order_transitions")
+_SCAN = re.compile(rf"Seq Scan on ({'|'.join(LARGE)})\b")
+
+
+@pytest.fixture
+def past(database: Database) -> tuple[UUID, list[UUID]]:
+    """A shop that has been busy: a key and its products."""
+    key_id, made = new_key(database).id, new_products(database, 400)
+    with database.transaction() as connection:
+        for statement in (
+            """INSERT INTO operations (id, queue, kind, payload, status, attempts, product_id,
+               finished_at) SELECT gen_random_uuid(), 'line', 'adjust-stock', '{}', 'succeeded', 1,
+               :product, now() FROM generate_series(1, :past)""",
+            """INSERT INTO events (stream, position, name, data, created_at)
+               SELECT 'old', n, 'inventory_update', '{}', now() FROM generate_series(1, :past) n""",
+            """INSERT INTO stock_movements (product_id, version, kind, on_hand_change,
+               reserved_change, on_hand, reserved, operation_id, created_at)
+               SELECT gen_random_uuid(), 1, 'adjustment', 1, 0, 1, 0, gen_random_uuid(), now()
+               FROM generate_series(1, :past)""",
+            """INSERT INTO orders (id, status, version, customer_id, shipping_address, total,
+               currency, created_at, updated_at) SELECT gen_random_uuid(), 'delivered', 5, 'c', 'a',
+               1, 'USD', now(), now() FROM generate_series(1, :past)""",
+            """INSERT INTO order_items (order_id, line, product_id, name, quantity, unit_price,
+               line_total) SELECT id, 1, :product, 'n', 1, 1, 1 FROM orders""",
+        ):
+            connection.execute(text(statement), {"past": PAST, "product": made[0]})
+    with database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("ANALYZE")
+    return key_id, made
+
+
+@pytest.fixture
+def plans() -> Iterator[list[tuple[str, str]]]:
+    """Every statement of the line with its plan, as it is made just before it runs."""
+    seen: list[tuple[str, str]] = []
+
+    def explain(_c: Any, cursor: Any, statement: str, values: Any, _x: Any, _m: bool) -> None:
+        with cursor.connection.cursor() as other:
+            other.execute(f"EXPLAIN {statement}", values)
+            seen.append((statement, "\n".join(row[0] for row in other.fetchall())))
+
+    engines = (line_database().engine, marker_database().engine)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", explain)
+    yield seen
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", explain)
+
+
+def submit(database: Database, key_id: UUID, made: list[UUID]) -> None:
+    """Adjustments, orders of two items, and a step of each order."""
+    with database.transaction() as connection:
+        for number, product in enumerate(made):
+            record(connection, AdjustStock(product, 9, "increment"), api_key_id=key_id)
+            if number % 4 == 0:
+                draft = orders.draft(
+                    uuid7(),
+                    customer_id="c",
+                    shipping_address="a",
+                    currency="USD",
+                    items=[(one, "n", 1, Decimal(1)) for one in (product, made[number - 1])],
+                )
+                record(connection, CreateOrder(draft.id), api_key_id=key_id, order=draft)
+                step = ChangeOrderStatus(draft.id, "confirmed")
+                record(connection, step, api_key_id=key_id)
+
+
+@pytest.mark.parametrize("limit", [1, 20, 500])
+def test_the_line_never_reads_a_large_table_whole(
+    database: Database,
+    past: tuple[UUID, list[UUID]],
+    plans: list[tuple[str, str]],
+    limit: int,
+) -> None:
+    submit(database, *past)
+    applied = 0
+    while applied < 3 * limit and (count := apply_next(line_database(), limit)):
+        applied += count
+    told = " ".join(statement for statement, _ in plans)
+    assert {name for name in LARGE if re.search(rf"\b{name}\b", told)} >= set(LARGE[:3])
+    assert [plan for _, plan in plans if _SCAN.search(plan)] == []
