@@ -62,7 +62,8 @@ def _explain(kind: type[BaseSettings], detail: ErrorDetails) -> str:
     hint = f" ({about.description})" if about.description else ""
     if detail["type"] == "missing":
         return f"{name.upper()} is not set{hint}; set it"
-    shown = f"={shown_value(str(value))}" if about.repr else ", whose value is not shown"
+    given = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    shown = f"={shown_value(given)}" if about.repr else ", whose value is not shown"
     reason = detail["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     remedy = "correct it"

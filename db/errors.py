@@ -27,6 +27,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
 # Source: PostgreSQL documentation, appendix "PostgreSQL Error Codes".
 _PASSING_CLASSES = frozenset({"08", "40", "53", "57"})
 _PASSING_CODES = frozenset({"55P03", "25P03", "25P04"})
+# A table or a column that is not there yet: the code has been started before the migration.
+_UNMIGRATED_CODES = frozenset({"42P01", "42703"})
 
 
 def is_passing(error: BaseException) -> bool:
@@ -37,7 +39,7 @@ def is_passing(error: BaseException) -> bool:
         return False
     code = getattr(error.orig, "pgcode", None)
     if code is not None:
-        return code[:2] in _PASSING_CLASSES or code in _PASSING_CODES
+        return code[:2] in _PASSING_CLASSES or code in _PASSING_CODES | _UNMIGRATED_CODES
     return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
 
 
@@ -48,6 +50,11 @@ def is_away(error: BaseException) -> bool:
     code = getattr(getattr(error, "orig", None), "pgcode", None)
     # Class 40 is about the other transactions of that moment, and so about what was asked.
     return code is None or code[:2] != "40"
+
+
+def is_unmigrated(error: BaseException) -> bool:
+    """Whether `pms migrate` would help."""
+    return getattr(getattr(error, "orig", None), "pgcode", None) in _UNMIGRATED_CODES
 
 
 def broken_constraint(error: BaseException) -> str | None:

@@ -57,6 +57,15 @@ def init_browsers(app: Flask) -> None:
         return response
 
 
+def unsniffed(start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """What sockets answer by long polling comes without Flask; no browser is to run it either."""
+
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        return start_response(status, [*headers, ("X-Content-Type-Options", "nosniff")], *more)
+
+    return start
+
+
 def socket_origins(allowed: list[str]) -> Callable[[str | None, dict[str, Any]], bool] | None:
     """Who may open a socket: always the pages of the same host, and those that may call.
 

@@ -126,7 +126,7 @@ def main() -> None:
       pms status       what runs, and what went wrong
       pms doctor       is everything as it must be?
 
-    Each command explains itself with examples: pms adjust --help. Most take --json.
+    Each command explains itself with examples: pms adjust --help. All take --json.
 
     \b
     Exit codes:

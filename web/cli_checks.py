@@ -3,6 +3,7 @@
 What takes long to import is imported by the look that needs it.
 """
 
+import errno
 import http.client
 import socket
 
@@ -43,9 +44,13 @@ def check_port(host: str, port: int) -> None:
             f"PORT={port}: ports under 1024 are kept for root: choose a higher one"
         ) from None
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise WrongSettingsError(
+                [f"HOST={host}: is no address of this machine; use one, such as 127.0.0.1"]
+            ) from None
         raise StartupError(
             f"PORT={port}: cannot be used on HOST={host} ({error.strerror}): stop what uses it, "
-            "or choose another with --port"
+            "or choose another PORT"
         ) from None
 
 
@@ -55,11 +60,9 @@ def check_database(url: str) -> None:
     Raises:
         StartupError: it does not, or is not.
     """
-    # libpq does not know SQLAlchemy's way to name the driver.
-    url = url.replace("postgresql+psycopg2://", "postgresql://", 1)
-    shown = without_password(url)
+    shown = _shown(url)
     try:
-        connection = psycopg2.connect(url, connect_timeout=_PATIENCE)
+        connection = psycopg2.connect(_as_given(url), connect_timeout=_PATIENCE)
     except psycopg2.Error as error:
         raise StartupError(
             f"DATABASE_URL={shown}: {_first_line(error)}; start it, or correct DATABASE_URL"
@@ -123,7 +126,7 @@ def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
         ) from None
     except DBAPIError as error:
         raise StartupError(
-            f"DATABASE_URL={without_password(url)}: the migration failed and changed nothing: "
+            f"DATABASE_URL={_shown(url)}: the migration failed and changed nothing: "
             f"{_first_line(error.orig or error)}; `pms doctor` says more"
         ) from None
 
@@ -138,6 +141,15 @@ def answers(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _as_given(url: str) -> str:
+    """As operators and libpq write it: neither knows SQLAlchemy's way to name the driver."""
+    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
+
+
+def _shown(url: str) -> str:
+    return without_password(_as_given(url))
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from web.cli_demo_plan import DAYS
 from web.cli_errors import FAILED
-from web.cli_output import print_json, printable, screen
+from web.cli_output import print_json, printable, rows, screen
 from web.cli_target import Target, at_service
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def demo(
 
     The month is played in order and in compressed time: the service dates orders by their
     acceptance, so all of them are of today, and their demo day stands in the customer's name
-    and in the ledger's references. What it made stays in the shop. Sales are compared for the
+    and in the ledger's references, out of which the summary charts the month. What it made stays
+    in the shop. Sales are compared for the
     whole shop, so nobody else should be selling meanwhile.
 
     It takes an admin key, with which it makes a key of its own, that it revokes at the end.
@@ -90,6 +91,7 @@ def _tell(result: "Result", as_json: bool) -> None:
         sides = ", ".join(f"{name} {value}" for name, value in one.sides.items())
         table.add_row(sign, one.about, Text(sides))
     out.print(table)
+    out.print(_chart(result))
     refused = ", ".join(f"{code} {n}" for code, n in sorted(result.refusals.items()))
     out.print(f"Refused, as they must be: {refused}.")
     for one in result.comparisons:
@@ -106,4 +108,21 @@ def _tell(result: "Result", as_json: bool) -> None:
             verdict,
             f": played in {result.played_seconds:.1f} s, compared after {result.seconds:.1f} s.",
         )
+    )
+
+
+def _chart(result: "Result") -> Table:
+    """The month at a glance, as the API tells it."""
+    from web.cli_demo_month import bars
+
+    _, *days = result.month.days
+    orders, received = sum(day.orders for day in days), sum(day.received for day in days)
+    revenue = sum(day.revenue for day in days)
+    return rows(
+        [
+            (f"Day 1 to {DAYS}", "by customers' names and the ledger's references"),
+            ("Orders kept", f"▕{bars(day.orders for day in days)}▏ {orders}"),
+            ("Revenue", f"▕{bars(day.revenue for day in days)}▏ {revenue}"),
+            ("Units received", f"▕{bars(day.received for day in days)}▏ {received}"),
+        ]
     )

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from web.cli_client import Api
-from web.cli_demo_play import SOLD, Books
+from web.cli_demo_month import SOLD, Month, month_of
+from web.cli_demo_play import Books
 from web.cli_demo_witness import Witness
 
 _SECONDS = 30.0
@@ -51,28 +52,35 @@ class Sold:
 
 
 def compare(
-    api: Api, books: Books, witness: Witness, *, began: datetime, before: Sold
-) -> list[Comparison]:
+    api: Api, books: Books, witness: Witness, *, run: str, began: datetime, before: Sold
+) -> tuple[list[Comparison], Month]:
     """Compare everything.
 
     Args:
+        run: tells this play's things from another's.
         api: the service.
         books: what the demo believes.
         witness: what the events told.
         began: when the demo began.
         before: the sales of that moment.
+
+    Returns:
+        What came of it, and the month as the API tells it.
     """
     levels = {one.id: api.get(f"/api/inventory/stock/{one.id}") for one in books.shelves}
     orders = _own_orders(api, books, began)
     _await_last_events(witness, levels, orders)
+    ledgers = {one: api.pages("/api/inventory/movements", productId=one) for one in levels}
+    month = month_of(run, orders.values(), [row for ledger in ledgers.values() for row in ledger])
     return [
         _operations(api, books, witness),
-        _stock(api, books, witness, levels),
+        _stock(books, witness, levels, ledgers),
         _orders(books, witness, orders),
         _streams(witness),
         _alerts(api, books, witness),
         _sales(api, books, began, before),
-    ]
+        _days(books, month),
+    ], month
 
 
 def _own_orders(api: Api, books: Books, began: datetime) -> dict[str, dict[str, Any]]:
@@ -125,14 +133,16 @@ def _operations(api: Api, books: Books, witness: Witness) -> Comparison:
 
 
 def _stock(
-    api: Api, books: Books, witness: Witness, levels: dict[str, dict[str, Any]]
+    books: Books,
+    witness: Witness,
+    levels: dict[str, dict[str, Any]],
+    ledgers: dict[str, list[dict[str, Any]]],
 ) -> Comparison:
     """Own books, levels, ledger, and the last event of each product."""
     sums: Counter[str] = Counter()
     wrong = []
     for shelf in books.shelves:
-        level = levels[shelf.id]
-        ledger = api.pages("/api/inventory/movements", productId=shelf.id)
+        level, ledger = levels[shelf.id], ledgers[shelf.id]
         told = witness.stories[("inventory_update", shelf.id)].last
         sides = {
             "books": (shelf.on_hand, shelf.reserved, level["version"]),
@@ -197,8 +207,9 @@ def _alerts(api: Api, books: Books, witness: Witness) -> Comparison:
 
     wrong = [f"{one}: low by own books or by the API, not both" for one in low ^ found]
     sides = {
-        "raised": told("low_stock", "out_of_stock"),
-        "resolved": told("stock_recovered"),
+        "told low": told("low_stock"),
+        "told out": told("out_of_stock"),
+        "told back": told("stock_recovered"),
         "open by own books": len(low),
         "open by the API": len(found),
     }
@@ -219,3 +230,15 @@ def _sales(api: Api, books: Books, began: datetime, before: Sold) -> Comparison:
     sides = {"orders": own.orders, "units": own.units, "revenue": own.revenue,
              "revenue by the API": grown.revenue}  # fmt: skip
     return Comparison("sales", sides, wrong)
+
+
+def _days(books: Books, month: Month) -> Comparison:
+    """Each day by own books, and by the customers' names and the ledger's references."""
+    pairs = enumerate(zip(books.month().days, month.days, strict=True))
+    wrong = [f"day {day}: {own}, by the API {found}" for day, (own, found) in pairs if own != found]
+    sides = {
+        "with sales": sum(day.orders > 0 for day in month.days),
+        "with deliveries": sum(day.received > 0 for day in month.days[1:]),
+        "most orders": max(day.orders for day in month.days),
+    }
+    return Comparison("days", sides, wrong)

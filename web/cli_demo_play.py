@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from web.cli_client import Api
+from web.cli_demo_month import SOLD, Month, label
 from web.cli_demo_plan import SEASONAL, Adjust, Buy, Move, Plan, PlannedProduct, Reprice, Step
 from web.cli_demo_witness import Witness
 from web.cli_errors import CommandError
 from web.cli_feed import Topic
 
 MAX_SUBSCRIPTIONS = 500
-SOLD = ("pending", "confirmed", "processing", "shipped", "delivered")
 _END_SECONDS = 60.0
 # The buyer notices what is low in the evening, and the goods come this many days later.
 _DELIVERY_DAYS, _DELIVERY_UNITS = 2, 25
@@ -44,6 +44,7 @@ class Sale:
     id: str
     items: tuple[tuple[int, int], ...]
     total: Decimal
+    day: int = 0
     status: str = "queued"
 
     @property
@@ -61,6 +62,18 @@ class Books:
     submitted: dict[str, Step] = field(default_factory=dict)
     refusals: Counter[str] = field(default_factory=Counter)
     surprises: list[str] = field(default_factory=list)
+    day: int = 0
+    received: Counter[int] = field(default_factory=Counter)
+
+    def month(self) -> Month:
+        """What was sold and received, day by day."""
+        month = Month()
+        for sale in self.sales.values():
+            if sale.status in SOLD:
+                month.sold(sale.day, sale.total)
+        for day, units in self.received.items():
+            month.days[day].received = units
+        return month
 
     def settle(self, step: Step, end: dict[str, Any]) -> None:
         """Write down how an operation ended."""
@@ -73,6 +86,7 @@ class Books:
             self._settle_order(self.sales[step.number], "rejected" if code else "pending")
         elif code is None and isinstance(step, Adjust):
             self.shelves[step.product].on_hand += step.change
+            self.received[self.day] += max(step.change, 0)
         elif code is None and isinstance(step, Move):
             self._settle_order(self.sales[step.number], step.status)
 
@@ -137,14 +151,14 @@ class Play:
         deliveries: list[list[Step]] = [[] for _ in range(len(self._plan.days) + _DELIVERY_DAYS)]
         for day, steps in enumerate(self._plan.days):
             until = time.monotonic() + self._day_seconds
-            self._label = f"{self._run} day {day + 1:02}"
+            self._begin(day + 1)
             self._do([*deliveries[day], *steps])
             self._reorder(deliveries[day + _DELIVERY_DAYS])
             time.sleep(max(0.0, until - time.monotonic()))
         return self.books
 
     def _open_shop(self) -> None:
-        self._label = f"{self._run} day 00"
+        self._begin(0)
         for number, product in enumerate(self._plan.products):
             made = self._api.send(
                 "POST",
@@ -169,6 +183,9 @@ class Play:
                 path = f"/api/pms/products/{shelf.id}/publish"
                 self._api.send("PUT", path, {"status": "published"})
             self._advance("opening the shop", 1, 0)
+
+    def _begin(self, day: int) -> None:
+        self.books.day, self._label = day, label(self._run, day)
 
     def _do(self, steps: list[Step]) -> None:
         """A day's work: submit it in order, then see how it ended.
@@ -233,7 +250,9 @@ class Play:
         }
         operation = self._accepted("POST", "/api/pms/orders", body)
         total = sum((shelves[product].price * n for product, n in step.items), Decimal(0))
-        self.books.sales[step.number] = Sale(operation["orderId"], step.items, total)
+        self.books.sales[step.number] = Sale(
+            operation["orderId"], step.items, total, self.books.day
+        )
         if len(shelves) + len(self.books.sales) <= MAX_SUBSCRIPTIONS:
             self._witness.follow(Topic("order", operation["orderId"]))
         return operation

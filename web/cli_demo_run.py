@@ -18,6 +18,7 @@ from rich.progress import (
 
 from web.cli_client import Api
 from web.cli_demo_check import Comparison, Sold, compare
+from web.cli_demo_month import Month
 from web.cli_demo_plan import make_plan
 from web.cli_demo_play import Play
 from web.cli_demo_witness import Witness
@@ -40,6 +41,7 @@ class Result:
     seconds: float
     refusals: dict[str, int]
     comparisons: list[Comparison]
+    month: Month
 
     @property
     def agrees(self) -> bool:
@@ -118,12 +120,10 @@ def _play(target: Target, run: str, wish: Wish, bar: Progress) -> Result:
             books = play.play()
             played = time.monotonic() - clock
             bar.update(task, description="comparing")
-            comparisons = compare(api, books, witness, began=began, before=before)
+            found = compare(api, books, witness, run=run, began=began, before=before)
         finally:
             witness.stop()
         # Steps of orders that were over before are left out.
         bar.update(task, description="compared", completed=bar.tasks[task].total)
         seconds = time.monotonic() - clock
-    return Result(
-        run, wish.seed, round(played, 2), round(seconds, 2), dict(books.refusals), comparisons
-    )
+    return Result(run, wish.seed, round(played, 2), round(seconds, 2), dict(books.refusals), *found)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from db.environment import WrongSettingsError, without_password
+from db.errors import is_unmigrated
 from db.models.api_key import ApiKey
 from db.queries import api_keys
 from db.session import Database, make_engine
@@ -132,7 +133,7 @@ def _transaction() -> Iterator[Connection]:
             "DATABASE_URL"
         ) from None
     except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) != "42P01":
+        if not is_unmigrated(error):
             raise
         raise StartupError("the database has no tables yet: run `pms migrate` first") from None
     finally:

@@ -36,15 +36,19 @@ def migrate(down: str | None, as_json: bool) -> None:
 
 
 @click.command()
-def web() -> None:
+@json_option
+def web(as_json: bool) -> None:
     """Run one web process; it needs DATABASE_URL and REDIS_URL.
 
-    Listens on HOST and PORT, and ends in peace on SIGTERM.
+    Listens on HOST and PORT, and ends in peace on SIGTERM. With --json its log is JSON, as with
+    LOG_FORMAT=json.
 
     \b
     Example:
       HOST=0.0.0.0 PORT=8080 pms web
     """
+    if as_json:
+        os.environ["LOG_FORMAT"] = "json"
     settings = read_settings(required=("database_url", "redis_url"))
     check_port(settings.web.host, settings.web.port)
     # A process of its own kind, in our place: its server must be the first thing that it

@@ -54,7 +54,14 @@ def stock(product: str, at: str | None, target: Target, as_json: bool) -> None:
     with Api(target) as api:
         found = find_product(api, product)
         query = {"at": at} if at else {}
-        level = api.get(f"/api/inventory/stock/{found['id']}", **query)
+        try:
+            level = api.get(f"/api/inventory/stock/{found['id']}", **query)
+        except CommandError as error:
+            if at is None or error.code != USAGE:
+                raise
+            told = error.problem.get("errors") or [error.problem]
+            message = f"--at {printable(at)}: {printable(told[0]['detail'])}"
+            raise CommandError(message, USAGE, error.problem) from None
     if as_json:
         print_json({**level, "name": found["name"], "sku": found["sku"]})
         return

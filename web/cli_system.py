@@ -4,10 +4,12 @@ import os
 import secrets
 import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 from rich.console import Console as Screen
@@ -15,7 +17,7 @@ from rich.text import Text
 
 from web.cli_checks import answers, migrate
 from web.cli_settings import Settings
-from workers.console import Console
+from workers.console import Console, json_line
 from workers.data_dir import write_private
 from workers.embedded import DataDir, EmbeddedPostgres, EmbeddedServer, EmbeddedValkey
 from workers.programs import PROGRAMS
@@ -46,10 +48,13 @@ def _run(settings: Settings, stack: ExitStack) -> bool:
             key_file = data_dir.path / "admin-key"
             env["PMS_API_KEY"] = data_dir.secret(key_file.name, _new_key)
         servers = _start_servers(settings, data_dir.path, stack, env)
-    click.echo("Bringing the database up to date ...")
+    _say(settings, "Bringing the database up to date ...")
     migrate(env["DATABASE_URL"])
     names = ["pms", *(program.name for program in PROGRAMS)]
-    console = Console(names, raw=settings.log_format == "json")
+    console = Console(names, as_json=settings.log_format == "json")
+    if settings.log_format == "text" and sys.stdout.isatty():
+        # They write into pipes, and cannot see where that ends.
+        env["LOG_FORMAT"] = "color"
     supervisor = Supervisor(env, servers, console)
     Watchdog(
         env["DATABASE_URL"],
@@ -74,7 +79,7 @@ def _start_servers(
         servers.append(EmbeddedValkey(folder))
         env.pop("REDIS_TOKEN", None)
     for server in servers:
-        click.echo(f"Starting {server.name} in {server.folder} ...")
+        _say(settings, f"Starting {server.name} in {server.folder} ...")
         stack.callback(server.stop)
         env[server.setting] = server.start()
     return servers
@@ -84,10 +89,21 @@ def _new_key() -> str:
     return "pms_" + secrets.token_urlsafe(32)
 
 
+def _say(settings: Settings, text: str, **facts: Any) -> None:
+    click.echo(json_line(text, **facts) if settings.log_format == "json" else text)
+
+
 def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None:
     """Tell the operator where everything is and what to do first."""
     screen = Screen(highlight=False, soft_wrap=True)
     address = settings.address
+    if settings.log_format == "json":
+        data_dir = str(settings.data_dir.expanduser().absolute()) if embedded else None
+        kept = str(key_file) if key_file else None
+        if key_file:
+            write_private(key_file.parent / "address", address + "\n")
+        _say(settings, "running", url=address, keyFile=kept, dataDir=data_dir)
+        return
     rows = [("API", address), ("Documents", f"{address}/docs, {address}/openapi.json")]
     if key_file is None:
         key, shown = '"$PMS_API_KEY"', "the one in PMS_API_KEY"

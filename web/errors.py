@@ -8,7 +8,7 @@ from flask import Flask, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from db.errors import is_passing
+from db.errors import is_passing, is_unmigrated
 
 log = structlog.get_logger(__name__)
 
@@ -134,6 +134,9 @@ def init_errors(app: Flask) -> None:
     def database(error: SQLAlchemyError) -> Response:
         if not is_passing(error):
             return unexpected(error)
+        if is_unmigrated(error):
+            log.warning("database_not_migrated", remedy="run `pms migrate`")
+            return unavailable("The database is not up to date yet; nothing was done.").response()
         log.warning("database_away", error=repr(error).splitlines()[0])
         return unavailable().response()
 

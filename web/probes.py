@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from db.errors import is_unmigrated
 from db.queries.installation import heartbeat_ages
 from db.queries.metrics import Queue, queue
 from db.session import Database, make_engine
@@ -82,7 +83,7 @@ class Probe(Generic[T]):
             except Exception as error:
                 value = None
                 if self._seen is None or self._seen.value is not None:
-                    log.warning("probe_failed", probe=self.name, error=repr(error).splitlines()[0])
+                    self._tell(error)
             ended = time.monotonic()
             with self._news:
                 self._seen = Seen(value, round((ended - began) * 1000, 3), ended)
@@ -91,6 +92,12 @@ class Probe(Generic[T]):
                     self.last = value
                 self._news.notify_all()
             self._stopping.wait(max(0.05, _PERIOD - (ended - began)))
+
+    def _tell(self, error: Exception) -> None:
+        if is_unmigrated(error):
+            log.warning("database_not_migrated", probe=self.name, remedy="run `pms migrate`")
+        else:
+            log.warning("probe_failed", probe=self.name, error=repr(error).splitlines()[0])
 
     def await_first(self, seconds: float) -> None:
         """Wait until it has seen something."""

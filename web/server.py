@@ -22,6 +22,7 @@ from psycopg2 import extensions
 from werkzeug.exceptions import RequestTimeout
 
 from web.app import create_web
+from web.browsers import unsniffed
 from web.server_protocol import Protocol
 from web.settings import web_settings
 from workers.logs import configure_logs
@@ -113,6 +114,8 @@ def _in_time(application: Callable[..., Iterable[bytes]]) -> Callable[..., Itera
     """Sockets read bodies without Flask: whoever is too slow there is told so here."""
 
     def serve_one(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/socket.io"):
+            start_response = unsniffed(start_response)
         try:
             return application(environ, start_response)
         except RequestTimeout as slow:

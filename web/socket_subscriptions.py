@@ -254,7 +254,8 @@ def _whole_stream(stream: str) -> Place:
 
 
 def _wire(model: Any) -> dict[str, Any]:
-    found: dict[str, Any] = model.model_dump(mode="json", by_alias=True)
+    # Not in pydantic's own JSON mode, in which money would be text.
+    found: dict[str, Any] = model.model_dump(by_alias=True)
     return found
 
 

@@ -3,8 +3,11 @@
 import itertools
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
 
 import click
+import orjson
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue")
 
@@ -16,11 +19,11 @@ class Console:
 
     Args:
         names: who is going to write.
-        raw: leave out who wrote a line, for machines that read it.
+        as_json: for machines: what is no JSON is made a line of the log like any other.
     """
 
-    def __init__(self, names: Iterable[str], *, raw: bool = False) -> None:
-        self._raw = raw
+    def __init__(self, names: Iterable[str], *, as_json: bool = False) -> None:
+        self._as_json = as_json
         known = list(names)
         width = max((len(name) for name in known), default=0)
         self._labels = {
@@ -30,9 +33,18 @@ class Console:
 
     def line(self, name: str, text: str) -> None:
         """Print one line of ``name``'s."""
+        line = f"{self._labels.get(name, name)} {text}"
+        if self._as_json:
+            line = text if text.startswith("{") else json_line(text, logger=name)
         # If whoever read us has gone, what runs must not stop for that.
         with suppress(OSError):
-            click.echo(text if self._raw else f"{self._labels.get(name, name)} {text}")
+            click.echo(line)
+
+
+def json_line(event: str, **facts: Any) -> str:
+    """A line as the log has it when it is JSON."""
+    now = datetime.now(UTC).isoformat()
+    return orjson.dumps({"event": event, "level": "info", "timestamp": now, **facts}).decode()
 
 
 class LineBuffer:

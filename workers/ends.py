@@ -64,6 +64,11 @@ class Ending:
         )
 
 
+def problem_code(error: dict[str, Any] | None) -> str | None:
+    """The name of the problem that explains a bad end."""
+    return str(error["type"]).rpartition("/")[2] if error else None
+
+
 def retry_delay(attempts: int) -> timedelta:
     """How long an operation is held back after so many attempts: 0.2 s, 0.8 s, 3.2 s."""
     return timedelta(seconds=0.2 * 4 ** (attempts - 1))

@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,9 @@ from workers.settings import worker_settings
 
 # As they are made here; an operator's own first key may look otherwise.
 _API_KEY = r"pms_[A-Za-z0-9_-]{20,}"
+_TRACES = ("operation_id", "request_id", "key")
+# An exception's; and what libraries say, in as many lines as they like.
+_MANY_LINES = {"event", "exception", "stack"}
 # So short a secret would be found in words that are none.
 _SHORTEST_SECRET = 8
 
@@ -30,15 +33,16 @@ def configure_logs(*secrets: str | None) -> None:
     Args:
         secrets: what else must never be written.
     """
-    as_json = worker_settings().log_format == "json"
+    wanted = worker_settings().log_format
+    as_json, colours = wanted == "json", wanted == "color" or sys.stderr.isatty()
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     discreet = _Discreet(secrets)
-    last: list[structlog.types.Processor] = [*_renderers(as_json), discreet]
-    many.configure(None if sys.stderr.isatty() else _line(as_json), discreet)
+    last: list[structlog.types.Processor] = [*_renderers(as_json, colours), discreet]
+    many.configure(None if colours else _line(as_json), discreet)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -59,7 +63,7 @@ def configure_logs(*secrets: str | None) -> None:
     _log_uncaught()
 
 
-def _renderers(as_json: bool) -> list[structlog.types.Processor]:
+def _renderers(as_json: bool, colours: bool) -> list[structlog.types.Processor]:
     if as_json:
         # What is no JSON is written as text, never refused: a log line must not fail.
         return [
@@ -67,11 +71,13 @@ def _renderers(as_json: bool) -> list[structlog.types.Processor]:
             structlog.processors.JSONRenderer(default=str),
         ]
     return [
+        _for_people,
         structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(),
+            sort_keys=False,
+            colors=colours,
             # Rich tracebacks show local variables: a secret among them would be in the log.
             exception_formatter=structlog.dev.plain_traceback,
-        )
+        ),
     ]
 
 
@@ -114,16 +120,36 @@ def _json_line(entry: dict[str, Any]) -> str:
 
 def _text_line(entry: dict[str, Any]) -> str:
     event, level, stamp = entry.pop("event"), entry.pop("level"), entry.pop("timestamp")
-    told = " ".join([f"{name}={_shown(value)}" for name, value in sorted(entry.items())])
+    told = " ".join([f"{name}={_shown(value)}" for name, value in _in_order(entry)])
     return f"{stamp} [{level:<9}] {event:<30} {told}\n"
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
+    text = str(_printable(value))
     return text if _PLAIN(text) else repr(text)
 
 
 _PLAIN = re.compile(r"[^\s=\"']+").fullmatch
+
+
+def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """What is written alone, likewise; nothing in it steers the terminal."""
+    return {
+        name: value if name in _MANY_LINES else _printable(value)
+        for name, value in _in_order(event)
+    }
+
+
+def _in_order(event: MutableMapping[str, Any]) -> list[tuple[str, Any]]:
+    """What happened comes first, by what it can be traced last; what is not known is left out."""
+    last = [(name, event.pop(name)) for name in _TRACES if name in event]
+    return [one for one in (*event.items(), *last) if one[1] is not None]
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return value.encode("unicode_escape").decode()
 
 
 class _Discreet:

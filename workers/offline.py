@@ -19,6 +19,7 @@ from workers.ends import (
     MAX_ATTEMPTS,
     Ending,
     dead_problem,
+    problem_code,
     problem_of,
     retry_delay,
 )
@@ -101,6 +102,7 @@ def _end(
         operation_id=str(operation.id),
         kind=operation.kind,
         status=status,
+        problem=problem_code(error),
         request_id=operation.request_id,
     )
     if operation.api_key_id is None:

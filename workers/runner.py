@@ -21,6 +21,7 @@ from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany
 from workers.crash import may_crash
 from workers.dispatch import DRAIN, wake
+from workers.ends import problem_code
 from workers.logs import many as log_each
 
 log = structlog.get_logger(__name__)
@@ -239,7 +240,7 @@ def _excuse(token: UUID) -> None:
 
 def _log_ends(batch: Batch | BulkTurn) -> None:
     known = {operation.id: operation for operation in batch.taken}
-    ended = [(known[end["id"]], end["status"]) for end in batch.book.outcome.ends]
+    ended = [(known[end["id"]], end) for end in batch.book.outcome.ends]
     now = batch.book.now
     log_each(
         "operation_ended",
@@ -247,11 +248,12 @@ def _log_ends(batch: Batch | BulkTurn) -> None:
             {
                 "operation_id": str(operation.id),
                 "kind": operation.kind,
-                "status": status,
+                "status": end["status"],
+                "problem": problem_code(end["error"]),
                 "request_id": operation.request_id,
                 "seconds": round((now - operation.created_at).total_seconds(), 4),
             }
-            for operation, status in ended
+            for operation, end in ended
         ],
     )
 

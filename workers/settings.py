@@ -24,7 +24,7 @@ class WorkerSettings(BaseSettings):
     redis_url: str = Field(description="redis://host:port/0, or what Upstash gives")
     redis_token: str | None = Field(default=None, repr=False, description="password beside the URL")
     shop_timezone: str = Field(default="UTC", description="IANA name; whose days analytics count")
-    log_format: Literal["text", "json"] = "text"
+    log_format: Literal["text", "color", "json"] = "text"
     idempotency_ttl: int = Field(
         default=86_400, ge=1, le=31_536_000, description="seconds a key is remembered"
     )

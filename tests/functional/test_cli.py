@@ -50,6 +50,7 @@ def test_stock_by_id_sku_and_name(pms: Pms, new_product: Callable[..., str]) -> 
     shown = pms("stock", product)
     assert shown.returncode == 0
     assert re.search(r"In stock +7", shown.stdout)
+    assert one_line(pms("stock", product, "--at", "noon"), 2).startswith("pms: --at noon: must be")
 
 
 def test_adjust_waits_and_shows_the_end(
@@ -245,6 +246,12 @@ def test_a_request_is_found_in_every_log_and_no_key_is(
     assert "status=202" in request
     assert "operation_ended" in end
     assert "status=succeeded" in end
+    name = f"refused-{os.urandom(8).hex()}"
+    body |= {"quantity": 10**6, "type": "decrement"}
+    api.post("/api/inventory/adjust", json=body, headers={"X-Request-ID": name})
+    wait_until(lambda: "operation_ended" in "".join(lines()))
+    (end,) = (line for line in lines() if "operation_ended" in line)
+    assert "status=failed problem=insufficient-stock" in end
     written = service.log.read_text()
     assert admin_key not in written
     assert unknown not in written

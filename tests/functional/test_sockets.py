@@ -177,7 +177,9 @@ def test_orders_products_and_operations_are_told(
     found = other.call("subscribe_order", order)
     assert found["snapshot"]["status"] == "pending"
     assert found["snapshot"]["position"] == found["position"] == 1
-    assert other.call("subscribe_product", product)["snapshot"]["status"] == "draft"
+    told = other.call("subscribe_product", product)["snapshot"]
+    assert told["status"] == "draft"
+    assert isinstance(told["price"], float), "money is a number on every wire"
     moved = api.patch(f"/api/pms/orders/{order}/status", json={"status": "confirmed"}).json()
     assert other.call("subscribe_operation", moved["id"])["snapshot"]["id"] == moved["id"]
     event = other.wait_for("order_status", orderId=order)[0]

@@ -7,8 +7,11 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from structlog import get_logger
+from structlog.testing import capture_logs
 
 from db.session import Database
+from web import errors
 from web.app import create_web
 
 NOBODY = "01900000-0000-7000-8000-000000000000"
@@ -468,3 +471,25 @@ def test_what_is_not_found_counts_too(
     limited = client_with(make_key(["read"], rate="2/minute"))
     assert [limited.open(method, path).headers["RateLimit-Remaining"] for _ in "12"] == ["1", "0"]
     check_problem(limited.open(method, path), 429)
+
+
+def test_before_the_migration_nothing_is_lost_and_the_log_says_what_to_do(
+    client: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One that was used before is kept as it is, and writes past those who listen.
+    monkeypatch.setattr(errors, "log", get_logger())
+
+    def rename(old: str, new: str) -> None:
+        with database.transaction() as connection:
+            connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    rename("orders", "orders_of_tomorrow")
+    try:
+        with capture_logs() as logs:
+            problem = check_problem(client.get("/api/pms/orders"), 503)
+    finally:
+        rename("orders_of_tomorrow", "orders")
+    assert problem["type"] == "/docs/problems/unavailable"
+    (told,) = (log for log in logs if log["event"] == "database_not_migrated")
+    assert "pms migrate" in told["remedy"]
+    assert client.get("/api/pms/orders").status_code == 200

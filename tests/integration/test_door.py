@@ -165,6 +165,13 @@ def test_every_answer_is_safe_in_a_browser(door: Service, path: str) -> None:
     assert over_tls.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
+def test_long_polling_is_not_taken_for_a_page(door: Service) -> None:
+    for query, code in (("EIO=4&transport=polling", 200), ("", 400)):
+        answer = requests.get(f"{door.url}/socket.io/?{query}", timeout=10)
+        assert answer.status_code == code
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def preflight(door: Service, origin: str, path: str = "/api/products") -> requests.Response:
     headers = {
         "Origin": origin,

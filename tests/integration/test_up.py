@@ -1,6 +1,7 @@
 """`pms up` as an operator has it: one command, no setting, everything there."""
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -106,14 +107,23 @@ def test_a_kill_leaves_nothing_and_the_next_start_finds_everything(
     process.kill()
     wait_until(lambda: not any(runs(pid) for pid in pids))
     assert not answers("127.0.0.1", port)
-    again = subprocess.Popen(
-        [*_PMS, "up", "--port", str(port), "--data-dir", str(folder)],
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-    )
+    with open(folder / "output", "wb") as output:
+        again = subprocess.Popen(
+            [*_PMS, "up", "--port", str(port), "--data-dir", str(folder), "--json"],
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        wait_until(lambda: answers("127.0.0.1", port), 60)
+        wait_until(lambda: b'"running"' in (folder / "output").read_bytes(), 60)
+        assert answers("127.0.0.1", port)
         assert (folder / "admin-key").read_text() == key
     finally:
         again.terminate()
         assert again.wait(12) == 0
+    # Asked for JSON, nobody writes anything else: not we, not the web process, not Celery.
+    told = [json.loads(line) for line in (folder / "output").read_text().splitlines()]
+    (running,) = (line for line in told if line["event"] == "running")
+    assert running["url"] == f"http://127.0.0.1:{port}"
+    assert running["keyFile"] == str(folder / "admin-key")
+    assert {"listening", "stopping"} <= {line["event"] for line in told}

@@ -1,9 +1,12 @@
 """The demo by itself: its plan is the same for the same seed, its witness misses nothing."""
 
 from collections import Counter
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from web.cli_demo_month import Day, bars, month_of
 from web.cli_demo_plan import DAYS, Adjust, Buy, Move, make_plan
 from web.cli_demo_witness import Story
 
@@ -56,3 +59,28 @@ def test_orders_go_their_way_in_order() -> None:
 )
 def test_a_gap_or_a_repeat_is_noticed(story: Story, whole: bool) -> None:
     assert story.whole is whole
+
+
+def test_the_month_is_found_again_in_names_and_references() -> None:
+    def order(customer: str, status: str, total: float) -> dict[str, Any]:
+        return {"customerId": customer, "status": status, "total": total}
+
+    orders = [
+        order("demo-1 day 03 Ada", "delivered", 9.99),
+        order("demo-1 day 03 Ben", "cancelled", 5.0),
+        order("demo-12 day 03 Eve", "delivered", 7.0),
+        order("demo-1 day 99 Eve", "delivered", 7.0),
+    ]
+    ledger = [
+        {"reference": "demo-1 day 03", "onHandChange": 25},
+        {"reference": "demo-1 day 03", "onHandChange": -4},
+        {"reference": None, "onHandChange": -1},
+    ]
+    month = month_of("demo-1", orders, ledger)
+    assert month.days.pop(3) == Day(1, Decimal("9.99"), 25)
+    assert set(map(repr, month.days)) == {repr(Day())}
+
+
+def test_bars_show_how_values_compare() -> None:
+    assert bars([0, 1, 4, 8]) == " ▂▅█"
+    assert bars([]) == ""

@@ -20,6 +20,7 @@ import structlog
 from workers.logs import configure_logs
 configure_logs("the-operators-own-key")
 structlog.get_logger("web").info("said", request_id="r-1", thing=object, key="{KEY}")
+structlog.get_logger("web").info("asked", request_id="r-2", path="/\x1b[2J", method="GET", key=None)
 logging.getLogger("celery").error("from %s", "celery {PASSWORD}")
 logging.getLogger("flask.app").warning("the-operators-own-key")
 warnings.warn("outdated")
@@ -53,6 +54,8 @@ def test_every_line_is_json_when_asked() -> None:
     lines = [json.loads(line) for line in written("json")]
     assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
     assert lines[0]["request_id"] == "r-1"
+    assert lines[1]["path"] == "/\x1b[2J"
+    lines.pop(1)
     assert [line.get("logger") for line in lines[1:5]] == [
         "celery",
         "flask.app",
@@ -69,8 +72,16 @@ def test_text_is_for_people() -> None:
     lines = written("text")
     assert "said" in lines[0]
     assert "request_id=r-1" in lines[0]
+    # What happened first, what traces it last, and nothing that steers a terminal.
+    assert lines[1].split("asked")[1].split() == [r"path=/\x1b[2J", "method=GET", "request_id=r-2"]
     assert "\x1b" not in "".join(lines)
     assert lines[-1] == "RuntimeError: the end"
+
+
+def test_colours_for_what_ends_on_a_terminal() -> None:
+    lines = written("color")
+    assert "\x1b[" in lines[0]
+    assert "\x1b[2J" not in lines[1]
 
 
 def test_a_broadcast_that_fails_names_whose_events_it_had(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,8 @@ REFUSED: dict[str, dict[str, str]] = {
     "HOST": {"my host": "such as 127.0.0.1", "http://x": "such as 127.0.0.1"},
     "PORT": {"eighty": "unset it for 8000", "0": "8000", "70000": "8000", "80.5": "8000"},
     "PMS_API_KEY": {
-        SECRET: "at least 16",
-        SECRET * 20: "at most 200",
+        SECRET: "must be 16 to 200 visible",
+        SECRET * 20: "must be 16 to 200 visible",
         f"{SECRET} {SECRET}": "visible ASCII",
         f"{SECRET}é{SECRET}": "visible ASCII",
     },
@@ -93,7 +93,7 @@ REFUSED: dict[str, dict[str, str]] = {
     },
     "MAX_BODY_BYTES": {"1": "unset it for 1048576", "all": "1048576", "9" * 30: "1048576"},
     "MAX_BULK_BYTES": {"1": "unset it for 67108864", "all": "67108864", "9" * 30: "67108864"},
-    "LOG_FORMAT": {"xml": "'text' or 'json'"},
+    "LOG_FORMAT": {"xml": "'color' or 'json'"},
 }
 _HIDDEN = {"REDIS_TOKEN", "PMS_API_KEY"}
 _ROWS = [(name, value, part) for name, rows in REFUSED.items() for value, part in rows.items()]
@@ -234,6 +234,13 @@ def test_a_database_that_is_away_is_named() -> None:
     assert result.output.endswith("; start it, or correct DATABASE_URL\n")
     assert result.output.count("\n") == 1
     assert "hush" not in result.output
+
+
+def test_a_host_of_another_machine_is_named() -> None:
+    # Kept for documents (RFC 5737): no machine has it.
+    result = pms("up", HOST="192.0.2.1", PORT="28999")
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert result.output.startswith("pms: HOST=192.0.2.1: is no address of this machine; ")
 
 
 def test_a_redis_that_is_away_is_named() -> None:
