@@ -124,6 +124,12 @@ def test_help_teaches(words: tuple[str, ...]) -> None:
     assert not [one for one in result.output if one != "\n" and not one.isprintable()]
 
 
+@pytest.mark.parametrize("words", list(helped(main)), ids=" ".join)
+def test_every_command_takes_json(words: tuple[str, ...]) -> None:
+    said = pms(*words, "--help").output
+    assert "--json" in said or "COMMAND [ARGS]" in said
+
+
 def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
     for name, (_, said) in _COMMANDS.items():
         command = main.get_command(click.Context(main), name)

@@ -17,10 +17,11 @@ KEY = "pms_0123456789abcdefghijklmnopqrstuvwxyz"
 _PROGRAM = f"""
 import logging, threading, warnings
 import structlog
-from workers.logs import configure_logs
+from workers.logs import configure_logs, many
 configure_logs("the-operators-own-key")
 structlog.get_logger("web").info("said", request_id="r-1", thing=object, key="{KEY}")
 structlog.get_logger("web").info("asked", request_id="r-2", path="/\x1b[2J", method="GET", key=None)
+many("ended", [dict(request_id="r-3", status="failed", problem=None, path="/\x1b[2J")])
 logging.getLogger("celery").error("from %s", "celery {PASSWORD}")
 logging.getLogger("flask.app").warning("the-operators-own-key")
 warnings.warn("outdated")
@@ -55,7 +56,8 @@ def test_every_line_is_json_when_asked() -> None:
     assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
     assert lines[0]["request_id"] == "r-1"
     assert lines[1]["path"] == "/\x1b[2J"
-    lines.pop(1)
+    assert (lines[2]["request_id"], lines[2]["path"]) == ("r-3", "/\x1b[2J")
+    del lines[1:3]
     assert [line.get("logger") for line in lines[1:5]] == [
         "celery",
         "flask.app",
@@ -72,6 +74,11 @@ def test_text_is_for_people() -> None:
     lines = written("text")
     assert "said" in lines[0]
     assert "request_id=r-1" in lines[0]
+    assert lines[2].split("ended")[1].split() == [
+        "status=failed",
+        r"path=/\x1b[2J",
+        "request_id=r-3",
+    ]
     # What happened first, what traces it last, and nothing that steers a terminal.
     assert lines[1].split("asked")[1].split() == [r"path=/\x1b[2J", "method=GET", "request_id=r-2"]
     assert "\x1b" not in "".join(lines)
