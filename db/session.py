@@ -39,7 +39,8 @@ def make_engine(
         pool_timeout: seconds a caller waits for a free connection.
         synchronous_commit: ``off`` only for what may be lost in a crash of the server.
         autocommit: each statement commits by itself.
-        may_scan: whether a plan may read a whole table where an index would serve.
+        may_scan: whether a plan may read a whole table where an index would serve; if not, one
+            plan serves however many rows a prepared statement names.
     """
     options = " ".join(
         f"-c {name}={value}"
@@ -52,6 +53,7 @@ def make_engine(
             # The statements are short: compiling them costs more than it gives.
             "jit": "off",
             "enable_seqscan": "on" if may_scan else "off",
+            "plan_cache_mode": "auto" if may_scan else "force_generic_plan",
         }.items()
     )
     arguments = {

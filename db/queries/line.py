@@ -14,6 +14,7 @@ from db.models.operator_alert import OPERATION_DEAD
 from db.models.order import Order
 from db.models.stock import Movement, StockLevel
 from db.queries import operator_alerts, streams
+from db.queries.prepared import execute
 from db.queries.rows import Writes, array
 
 _SALES_GRAIN = timedelta(minutes=15)
@@ -77,7 +78,7 @@ def read_orders(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
     """The orders with their units by product, locked."""
     if not ids:
         return {}
-    found = connection.exec_driver_sql(_ORDERS, {"ids": array(ids)})
+    found = execute(connection, _ORDERS, {"ids": array(ids)})
     return {
         order_id: Order(
             order_id, status, version, at, {UUID(name): units for name, units in items.items()}
@@ -117,7 +118,7 @@ def read_levels(
     alerts: dict[UUID, Alert] = {}
     heads: dict[str, int] = {}
     wanted = {"products": array(products), "streams": array(streams)}
-    for row in connection.exec_driver_sql(_LEVELS, wanted).all():
+    for row in execute(connection, _LEVELS, wanted).all():
         if row[0] is not None:
             heads[row[0]] = row[1]
             continue

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from db.models.operation import COLUMNS, Waiting
+from db.queries.prepared import execute
 
 # Whoever holds it is the one worker that applies the line.
 _LINE_LOCK = 7_306_002
@@ -49,7 +50,7 @@ def take_fresh(connection: Connection, token: UUID, limit: int) -> list[Waiting]
         token: tells this taking from all others.
         limit: how many at most.
     """
-    found = connection.exec_driver_sql(_TAKE, {"token": token, "limit": limit}).all()
+    found = execute(connection, _TAKE, {"token": token, "limit": limit}).all()
     return [Waiting(*row) for row in found]
 
 
@@ -129,12 +130,12 @@ class Begun:
 
 
 # The lock is tried first. Who has it is alone in locking the marker's row for long.
-_BEGIN = text("""
-    WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(:lock) AS is_so)
-    UPDATE line_marker SET token = NULL FROM alone WHERE token = :token AND alone.is_so
+_BEGIN = """
+    WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(CAST(%(lock)s AS bigint)) AS is_so)
+    UPDATE line_marker SET token = NULL FROM alone WHERE token = %(token)s AND alone.is_so
     RETURNING operation_ids,
               EXISTS (SELECT FROM operations WHERE status = 'queued' AND queue = 'bulk')
-""")
+"""
 
 
 def begin(connection: Connection, token: UUID) -> Begun | None:
@@ -146,5 +147,5 @@ def begin(connection: Connection, token: UUID) -> Begun | None:
     Returns:
         None if another is on, or the marker has passed to somebody else.
     """
-    row = connection.execute(_BEGIN, {"token": token, "lock": _LINE_LOCK}).one_or_none()
+    row = execute(connection, _BEGIN, {"token": token, "lock": _LINE_LOCK}).one_or_none()
     return Begun(list(row[0]), row[1]) if row else None

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 import db.models  # noqa: F401 - the tables' columns say which types the values have
 from db.base import metadata
+from db.queries.prepared import execute
 
 
 class _Part(NamedTuple):
@@ -83,7 +84,7 @@ class Writes:
         if not self._parts:
             return
         statement = _statement(tuple(self._parts))
-        changed = connection.exec_driver_sql(statement, self._values).one()
+        changed = execute(connection, statement, self._values).one()
         for (table, wanted), found in zip(self._updates, changed[1:], strict=True):
             if found != wanted:
                 raise RuntimeError(f"{found} of {wanted} rows of {table} were there to update")

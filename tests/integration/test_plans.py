@@ -58,12 +58,17 @@ def plans() -> Iterator[list[tuple[str, str]]]:
     seen: list[tuple[str, str]] = []
 
     def explain(_c: Any, cursor: Any, statement: str, values: Any, _x: Any, _m: bool) -> None:
+        if statement.startswith("PREPARE"):
+            seen.append((statement, ""))
+            return
         with cursor.connection.cursor() as other:
             other.execute(f"EXPLAIN {statement}", values)
             seen.append((statement, "\n".join(row[0] for row in other.fetchall())))
 
     engines = (line_database().engine, marker_database().engine)
     for engine in engines:
+        # New connections prepare their statements before our eyes.
+        engine.dispose()
         event.listen(engine, "before_cursor_execute", explain)
     yield seen
     for engine in engines:

@@ -84,7 +84,7 @@ class StockPage(Out):
     next_cursor: str | None
 
 
-MovementKind = Literal["adjustment", "count", "reservation", "release", "shipment"]
+MovementKind = Literal["adjustment", "count", "reservation", "release", "shipment", "repair"]
 
 
 class MovementsQuery(PageQuery):
