@@ -2,16 +2,20 @@
 
 import re
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult
 
 # Statements differ by which tables they write; so many of them are kept in a connection.
 _MOST = 100
+_numbers = count(1)
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
-def execute(connection: Connection, statement: str, values: dict[str, Any]) -> CursorResult[*tuple[Any, ...]]:
+def execute(
+    connection: Connection, statement: str, values: dict[str, Any]
+) -> CursorResult[*tuple[Any, ...]]:
     """Run a statement, after the first time without parsing and planning it again.
 
     That is half of what a small statement costs. They live as long as the session, whatever
@@ -27,7 +31,7 @@ def execute(connection: Connection, statement: str, values: dict[str, Any]) -> C
     if call is None:
         if len(known) >= _MOST:
             return connection.exec_driver_sql(statement, values)
-        name = f"line_{len(known)}"
+        name = f"line_{next(_numbers)}"
         body, places = _numbered(statement)
         connection.exec_driver_sql(f"PREPARE {name} AS {body}")
         call = known[statement] = f"EXECUTE {name}({', '.join(f'%({one})s' for one in places)})"

@@ -1,6 +1,5 @@
 """The line on a real database: order, exactly once, batches of any size, bugs among neighbours."""
 
-import random
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from db.queries import operations, orders, products, stock
 from db.session import Database, line_database
 from tests.factories.shop import new_key, new_products
 from workers.app import app as celery
-from workers.commands import AdjustStock, ChangeOrderStatus, Command, CreateOrder
+from workers.commands import AdjustStock, Command, CreateOrder
 from workers.dispatch import record
 from workers.registry import HANDLERS
 from workers.runner import apply_next, drain
@@ -55,26 +54,6 @@ def order(database: Database, key_id: UUID, *items: tuple[UUID, int]) -> UUID:
 def apply_all(limit: int) -> None:
     while apply_next(line_database(), limit):
         pass
-
-
-def state_of(database: Database) -> dict[str, Any]:
-    """All that the line leaves, without ids and times of its own making."""
-    queries = {
-        "levels": "SELECT on_hand, reserved, version FROM stock_levels ORDER BY product_id",
-        "ledger": """SELECT m.product_id::text, version, kind, on_hand_change, reserved_change,
-                     on_hand, reserved FROM stock_movements m ORDER BY 1, 2""",
-        "ends": "SELECT status, error ->> 'type' FROM operations ORDER BY seq",
-        "orders": "SELECT status, version, reason ->> 'code' FROM orders ORDER BY id",
-        "streams": "SELECT stream, array_agg(position ORDER BY position)::text FROM events"
-        " WHERE stream NOT LIKE 'operations:%' GROUP BY stream ORDER BY stream",
-        "alerts": "SELECT product_id::text, severity, stock, resolved_at IS NULL FROM alerts"
-        " ORDER BY 1, id",
-    }
-    with database.transaction() as connection:
-        return {
-            name: [tuple(row) for row in connection.execute(text(query))]
-            for name, query in queries.items()
-        }
 
 
 def check_consistency(database: Database) -> None:
@@ -140,30 +119,6 @@ def test_operations_take_effect_in_the_order_of_acceptance(
     check_consistency(database)
 
 
-def scenario(database: Database, key_id: UUID, shop: list[UUID], seed: int) -> None:
-    """A random mix of adjustments, orders and their steps, refusals among them."""
-    choose = random.Random(seed)
-    placed: list[UUID] = []
-    for _ in range(150):
-        what = choose.random()
-        if what < 0.5:
-            kind: Any = choose.choice(["increment", "increment", "decrement"])
-            expected = choose.choice([None, None, None, 4])
-            command = AdjustStock(
-                choose.choice(shop), choose.randint(1, 8), kind, expected_stock=expected
-            )
-            submit(database, key_id, command)
-        elif what < 0.75 or not placed:
-            picked = choose.sample(shop, choose.randint(1, 3))
-            items = [(product, choose.randint(1, 4)) for product in picked]
-            placed.append(order(database, key_id, *items))
-        else:
-            step: Any = choose.choice(
-                ["confirmed", "processing", "shipped", "delivered", "cancelled"]
-            )
-            submit(database, key_id, ChangeOrderStatus(choose.choice(placed), step))
-
-
 @pytest.fixture
 def buggy_adjustments() -> Iterator[None]:
     """Adjustments of exactly 8 raise, after having moved the stock."""
@@ -178,48 +133,6 @@ def buggy_adjustments() -> Iterator[None]:
     HANDLERS[AdjustStock] = handler
     yield
     HANDLERS[AdjustStock] = good
-
-
-def strip_ids(state: dict[str, Any], shop: list[UUID]) -> dict[str, Any]:
-    names = {str(product): f"P{number}" for number, product in enumerate(shop)}
-    out = dict(state)
-    out["ledger"] = [(names[row[0]], *row[1:]) for row in state["ledger"]]
-    out["alerts"] = sorted((names[row[0]], *row[1:]) for row in state["alerts"])
-    out["streams"] = sorted(
-        (names.get(row[0].partition(":")[2], row[0].partition(":")[0]), row[1])
-        for row in state["streams"]
-    )
-    return out
-
-
-@pytest.mark.usefixtures("buggy_adjustments")
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_any_batch_size_comes_to_the_same_end(
-    database: Database,
-    key_id: UUID,
-    make_products: Callable[[int], list[UUID]],
-    seed: int,
-) -> None:
-    results = []
-    for limit in (1, 500):
-        shop = make_products(6)
-        with database.transaction() as connection:
-            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-            connection.exec_driver_sql(
-                "TRUNCATE operations, orders, events, stock_movements, alerts RESTART IDENTITY"
-                " CASCADE"
-            )
-            connection.execute(
-                text("DELETE FROM stock_levels WHERE product_id <> ALL(:shop)"), {"shop": shop}
-            )
-            connection.exec_driver_sql("UPDATE streams SET head = 0")
-        scenario(database, key_id, shop, seed)
-        wait_for_line(database, limit)
-        check_consistency(database)
-        results.append(strip_ids(state_of(database), shop))
-    assert results[0] == results[1]
-    statuses = {status for status, _ in results[0]["ends"]}
-    assert statuses == {"succeeded", "failed", "dead"}
 
 
 def wait_for_line(database: Database, limit: int) -> None:
