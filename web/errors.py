@@ -28,6 +28,13 @@ _CODES = {
 }
 
 
+# Where the library's own words are about addresses that people mistype.
+_DETAILS = {
+    404: "There is nothing at this path; /docs/api lists all calls.",
+    405: "This path does not take this method; the header Allow names those that it takes.",
+}
+
+
 class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
     """An answer that says what is wrong.
 
@@ -128,7 +135,8 @@ def init_errors(app: Flask) -> None:
             for name, value in error.get_headers(request.environ)
             if name in ("Allow", "Retry-After")
         }
-        return Problem(status, code, error.description or code, headers=headers).response()
+        detail = _DETAILS.get(status) or error.description or code
+        return Problem(status, code, detail, headers=headers).response()
 
     @app.errorhandler(SQLAlchemyError)
     def database(error: SQLAlchemyError) -> Response:

@@ -271,7 +271,8 @@ def test_unknown_things(
     ],
 )
 def test_what_is_not_there_is_not_found(client: Any, path: str) -> None:
-    check_problem(client.get(path), 404)
+    problem = check_problem(client.get(path), 404)
+    assert "There is n" in problem["detail"], "in words of this service"
 
 
 @pytest.mark.parametrize("path", ["/api/inventory/adjust", "/api/products", "/health"])
