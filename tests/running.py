@@ -55,7 +55,8 @@ def run_service(
     for program in PROGRAMS:
         found.start(program.name)
     try:
-        wait_until(lambda: is_healthy(found), 30)
+        # All is imported three times over, on a machine that may have other work.
+        wait_until(lambda: is_healthy(found), 90)
         yield found
     except AssertionError:
         sys.stderr.write(log.read_text()[-4000:])
