@@ -95,7 +95,7 @@ def _leave_parents_connections(**_: Any) -> None:
 
 
 @worker_process_init.connect
-def _spare_the_collector(**_: Any) -> None:
+def spare_the_collector(**_: Any) -> None:
     """What is loaded stays: looking through it for garbage is a fifth of what a batch costs."""
     gc.collect()
     gc.freeze()

@@ -5,6 +5,7 @@ only the streams that tell about no single row, an API key's operations and the 
 their numbers here.
 """
 
+from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import TIMESTAMP, BigInteger, Column, Index, Table, Text
@@ -35,6 +36,7 @@ events = Table(
 )
 
 
+@lru_cache(maxsize=4096)
 def stock_stream(product_id: UUID) -> str:
     """The stream of a product's stock."""
     return f"stock:{product_id}"
@@ -50,6 +52,7 @@ def product_stream(product_id: UUID) -> str:
     return f"product:{product_id}"
 
 
+@lru_cache
 def operations_stream(api_key_id: UUID) -> str:
     """The stream of the operations that one API key submitted."""
     return f"operations:{api_key_id}"

@@ -81,7 +81,11 @@ def read_orders(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
     found = execute(connection, _ORDERS, {"ids": array(ids)})
     return {
         order_id: Order(
-            order_id, status, version, at, {UUID(name): units for name, units in items.items()}
+            order_id,
+            status,
+            version,
+            at,
+            {UUID(name): units for name, units in (items or {}).items()},
         )
         for order_id, status, version, at, items in found
     }

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from db.session import line_database, web_database
 from tests.factories.shop import new_key, new_products
 from workers.app import app as celery
+from workers.app import spare_the_collector
 from workers.commands import AdjustStock
 from workers.dispatch import record
 from workers.logs import configure_logs
@@ -23,6 +24,7 @@ def main() -> None:
     """Serve until there is nothing more to read."""
     configure_logs()
     celery.loader.import_default_modules()
+    spare_the_collector()
     web, line = web_database(), line_database()
     key, product_ids = new_key(web), new_products(web, 500)
     total = 0
