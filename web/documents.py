@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from apiflask import APIBlueprint
 from flask import Response, render_template, request, send_from_directory
 from markupsafe import Markup, escape
 from pydantic import BaseModel
 
+from web import asyncapi
 from web.auth import needs
 from web.errors import not_found
 from web.problems import PROBLEMS, example_of, title_of
-from web.schemas.sockets import ErrorCode, OperationTopic, OrderTopic, ProductTopic, StreamTopic
+from web.schemas.sockets import TOPICS, ErrorCode
 from web.services import services
 from web.socket_clients import MAX_BACKLOG_BYTES
 from web.socket_subscriptions import MAX_SUBSCRIPTIONS
@@ -52,17 +54,6 @@ class Field:
     meaning: str
 
 
-TOPICS: dict[str, tuple[str, type[StreamTopic]]] = {
-    "subscribe_inventory": ("A product's stock: `inventory_update`", ProductTopic),
-    "subscribe_order": ("An order: `order_status`", OrderTopic),
-    "subscribe_product": ("A product's data: `product_update`", ProductTopic),
-    "subscribe_operation": (
-        "An operation, whoever submitted it: `operation_update`",
-        OperationTopic,
-    ),
-    "subscribe_operations": ("All operations of one's own key: `operation_update`", StreamTopic),
-    "subscribe_system": ("What everybody should know: `system_alert`", StreamTopic),
-}
 SOCKET_ERRORS: dict[ErrorCode, str] = {
     "invalid": "The message does not fit; `detail` says what of it.",
     "unknown-event": "There is no message of this name.",
@@ -103,7 +94,7 @@ def read_sockets() -> Response:
     return _page(
         "sockets.html",
         topics=[
-            (name, text, list(_fields(schema.model_json_schema())))
+            (f"subscribe_{name}", text, list(_fields(schema.model_json_schema())))
             for name, (text, schema) in TOPICS.items()
         ],
         events=[
@@ -117,6 +108,15 @@ def read_sockets() -> Response:
         retention=worker_settings().event_retention_days,
         snippets=_snippets("recover"),
     )
+
+
+@blueprint.get("/asyncapi.json")
+@needs(None)
+@blueprint.doc(hide=True)
+def read_asyncapi() -> Response:
+    """What goes over the sockets, for programs: AsyncAPI 3."""
+    body = orjson.dumps(asyncapi.document(request.host), option=orjson.OPT_INDENT_2)
+    return Response(body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @blueprint.get("/docs/problems")

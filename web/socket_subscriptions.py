@@ -24,7 +24,14 @@ from web.schemas.inventory import StockOut
 from web.schemas.operations import OperationOut
 from web.schemas.orders import OrderOut
 from web.schemas.products import ProductOut
-from web.schemas.sockets import OperationTopic, OrderTopic, ProductTopic, StreamTopic, SubscribedAck
+from web.schemas.sockets import (
+    OperationTopic,
+    OrderTopic,
+    ProductTopic,
+    StreamTopic,
+    SubscribedAck,
+    UnsubscribedAck,
+)
 from web.stream_recovery import Cursor
 from web.stream_tracks import Place, Snapshot, operation_room
 from web.streams import Streams
@@ -148,7 +155,7 @@ class Subscriptions:
         # Who was never in is out all the same.
         if name in rooms:
             self._streams.leave(client.sid, rooms[name])
-        return {"ok": True}
+        return UnsubscribedAck().model_dump()
 
     # Where things are
 

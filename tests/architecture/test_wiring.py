@@ -22,6 +22,7 @@ OPEN_ROUTES = {
     "documents.read_start",
     "documents.read_api",
     "documents.read_sockets",
+    "documents.read_asyncapi",
     "documents.list_problems",
     "documents.read_problem",
     "documents.read_file",

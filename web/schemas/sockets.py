@@ -1,6 +1,6 @@
 """Socket messages on the wire: what clients send, what they are answered."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 from pydantic.alias_generators import to_camel
@@ -17,6 +17,9 @@ class _Answer(BaseModel):
 class StreamTopic(_Message):
     """A whole stream: the system's, or that of the key's own operations."""
 
+    # The member that a plain string stands for.
+    named: ClassVar[str | None] = None
+
     since: StrictStr | None = Field(
         default=None, max_length=100, description="a cursor; what was missed since is sent first"
     )
@@ -25,19 +28,33 @@ class StreamTopic(_Message):
 class ProductTopic(StreamTopic):
     """A product: its stock or its data. A plain string means the same as `{productId}`."""
 
+    named: ClassVar[str | None] = "productId"
     product_id: StrictStr = Field(max_length=200)
 
 
 class OrderTopic(StreamTopic):
     """An order. A plain string means the same as `{orderId}`."""
 
+    named: ClassVar[str | None] = "orderId"
     order_id: StrictStr = Field(max_length=200)
 
 
 class OperationTopic(StreamTopic):
     """An operation. A plain string means the same as `{operationId}`."""
 
+    named: ClassVar[str | None] = "operationId"
     operation_id: StrictStr = Field(max_length=200)
+
+
+# What can be subscribed to: every `subscribe_…` and `unsubscribe_…` that there is.
+TOPICS: dict[str, tuple[str, type[StreamTopic]]] = {
+    "inventory": ("A product's stock: `inventory_update`", ProductTopic),
+    "order": ("An order: `order_status`", OrderTopic),
+    "product": ("A product's data: `product_update`", ProductTopic),
+    "operation": ("An operation, whoever submitted it: `operation_update`", OperationTopic),
+    "operations": ("All operations of one's own key: `operation_update`", StreamTopic),
+    "system": ("What everybody should know: `system_alert`", StreamTopic),
+}
 
 
 class SubscribedAck(_Answer):
@@ -51,6 +68,12 @@ class SubscribedAck(_Answer):
         default=None,
         description="with `since` only: whether all that was missed has been sent",
     )
+
+
+class UnsubscribedAck(_Answer):
+    """Acknowledges the end of a subscription; who never had it is out all the same."""
+
+    ok: Literal[True] = True
 
 
 ErrorCode = Literal[
