@@ -104,7 +104,11 @@ def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None
             write_private(key_file.parent / "address", address + "\n")
         _say(settings, "running", url=address, keyFile=kept, dataDir=data_dir)
         return
-    rows = [("API", address), ("Documents", f"{address}/docs, {address}/openapi.json")]
+    rows = [
+        ("API", address),
+        ("Dashboard", f"{address}/"),
+        ("Documents", f"{address}/docs, {address}/openapi.json"),
+    ]
     if key_file is None:
         key, shown = '"$PMS_API_KEY"', "the one in PMS_API_KEY"
     else:

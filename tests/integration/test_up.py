@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -75,7 +76,7 @@ def test_one_command_brings_it_all(up: tuple[subprocess.Popen[bytes], int], fold
     process, port = up
     said = (folder / "output").read_text()
     key = (folder / "admin-key").read_text().strip()
-    assert f"http://127.0.0.1:{port}" in said
+    assert re.search(rf"Dashboard +http://127\.0\.0\.1:{port}/\n", said)
     assert str(folder / "admin-key") in said
     assert key not in said, "a log is kept, and read by others"
     assert key.startswith("pms_")
