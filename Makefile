@@ -15,13 +15,15 @@ TESTS ?=
 ONLY ?=
 SHORT ?=
 
-# What `make fuzz` follows from, and how hard it tries.
+# What `make fuzz`, `faults` and `soak` follow from, and how hard they try.
 SEED ?= $(shell date +%s)
 REQUESTS ?= 25
 TALKS ?= 200
+# How long `make faults` and `make soak` break things at random, in minutes.
+MINUTES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check fuzz faults bench lock clean
+.PHONY: help up demo test check fuzz faults soak bench lock clean
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +41,13 @@ fuzz: .venv/.installed-dev ## Throw everything at a running service: make fuzz S
 	FUZZ_SEED=$(SEED) FUZZ_REQUESTS=$(REQUESTS) FUZZ_TALKS=$(TALKS) \
 		$(BIN)/python -m pytest tests/fuzz -s --timeout 3600
 
-faults: .venv/.installed-dev ## Break everything, for half an hour: make faults SEED=7 TESTS="-k redis"
-	FAULT_SEED=$(SEED) $(BIN)/python -m pytest tests/faults -m "long or not long" -s \
-		--timeout 1200 $(TESTS)
+faults: .venv/.installed-dev ## Break everything, for a quarter of an hour: make faults SEED=7
+	FAULT_SEED=$(SEED) FAULT_MINUTES=$(MINUTES) FAULT_REPORT=build/faults.md \
+		$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout 1200 $(TESTS)
+
+soak: .venv/.installed-dev ## Break things at random for so long: make soak MINUTES=10 SEED=7
+	FAULT_SEED=$(SEED) FAULT_MINUTES=$(MINUTES) FAULT_REPORT=build/soak.md \
+		$(BIN)/python -m pytest tests/faults/test_soak.py -m long --timeout 0 $(TESTS)
 
 bench: .venv/.installed-dev ## Measure ours against its peers: make bench ONLY=accept SHORT=1
 	$(BIN)/python -m tests.bench $(if $(SHORT),--short) $(ONLY)

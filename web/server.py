@@ -9,10 +9,12 @@ import eventlet
 
 eventlet.monkey_patch()
 
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import eventlet.wsgi
@@ -74,11 +76,22 @@ def listen(host: str, port: int) -> socket.socket:
     return found  # type: ignore[no-any-return]
 
 
+def allow_many_files() -> None:
+    """Each connection is a file; many systems allow 1,024 unless they are asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _MAX_CONNECTIONS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
 def serve() -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs and go."""
     settings = web_settings()
     configure_logs(settings.pms_api_key)
     extensions.set_wait_callback(wait_for_postgresql)
+    allow_many_files()
     try:
         door = listen(settings.host, settings.port)
     except OSError as error:

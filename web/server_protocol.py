@@ -9,7 +9,7 @@ from typing import Any
 
 import eventlet
 import eventlet.wsgi
-from eventlet.wsgi import HeaderLineTooLong, HeadersTooLarge
+from eventlet.wsgi import STATE_CLOSE, HeaderLineTooLong, HeadersTooLarge
 from werkzeug.exceptions import RequestTimeout
 
 # From the end of the last answer to the end of the next request line.
@@ -103,6 +103,10 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
             with eventlet.Timeout(IDLE_SECONDS, TooSlow()):
                 line = super()._read_request_line()
         except (TooSlow, TimeoutError):
+            return b""
+        if self.conn_state[2] == STATE_CLOSE:
+            # The process is stopping and has shut this connection: an answer could not go out,
+            # so nothing shall be done.
             return b""
         # The server itself refuses such a line.
         self._refused = len(line) >= self.server.url_length_limit

@@ -7,8 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init
+from kombu.connection import Connection
 
 import beat_schedule
 from db.session import jobs_database, line_database, marker_database
@@ -31,14 +33,30 @@ _TRANSPORT = {
     "retry_on_timeout": False,
 }
 
-# A good pool child has a tenth of this. One whose task takes ever more meets a MemoryError, which
+# A Redis that is back is noticed within this many seconds.
+_LOOK_AGAIN_SECONDS = 1.0
+
+# A good pool child has a fifth of this. One whose task takes ever more meets a MemoryError, which
 # is a bug like any other, before the machine has to choose whom it kills.
-_CHILD_DATA_BYTES = 2 * 1024**3
+_CHILD_DATA_BYTES = 1024**3
 
 # It warns of pickles under root; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
-app = Celery("pms")
+
+class _EagerConnection(Connection):
+    """Looks for Redis again every second: Celery's own pauses grow to half a minute."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        options = {"interval_start": 0.2, "interval_max": _LOOK_AGAIN_SECONDS, **options}
+        return super().ensure_connection(*args, **options)  # type: ignore[no-untyped-call]
+
+
+class _Amqp(AMQP):  # type: ignore[misc]
+    Connection = _EagerConnection
+
+
+app = Celery("pms", amqp=_Amqp)
 app.conf.update(
     broker_url=worker_settings().redis_url,
     broker_transport_options=_TRANSPORT,

@@ -40,8 +40,12 @@ class Outcome:
     cuts: list[tuple[str, int]] = field(default_factory=list)
 
 
+# Whose turn it is was decided when they were taken; the clock has gone on since. What was tried
+# before came along only to keep its place, unless nothing else was due: then it is the last.
 _WAITING = text(f"""
-    SELECT {", ".join(COLUMNS)}, coalesce(available_at > now(), false)
+    SELECT {", ".join(COLUMNS)},
+           CASE WHEN bool_or(attempts = 0) OVER () THEN attempts > 0
+                ELSE seq < max(seq) OVER () END AS held_back
     FROM operations
     WHERE id = ANY(:ids) AND status = 'queued'
     ORDER BY seq

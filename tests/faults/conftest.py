@@ -1,18 +1,30 @@
-"""What fault tests share: a seed that replays them, figures, clients that post all the while."""
+"""What fault tests share: a seed that replays them, a report, clients that post and watch."""
 
+import inspect
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db.session import jobs_database, line_database, marker_database, web_database
-from tests.faults.figures import Figures
 from tests.faults.load import Load
+from tests.faults.report import Fault, Report
+from tests.faults.watcher import Watcher
 from tests.functional.service import Service, is_healthy, wait_until
 
-_FIGURES = Figures()
+_REPORT = Report()
+_FAILED = pytest.StashKey[bool]()
+
+
+@lru_cache
+def chosen_seed() -> int:
+    """``FAULT_SEED``, or the clock."""
+    return int(os.environ.get("FAULT_SEED") or time.time())
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +37,8 @@ def _new_connections() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def seed() -> int:
-    """What every random choice of a run follows from: ``FAULT_SEED``, or the clock."""
-    return int(os.environ.get("FAULT_SEED") or time.time())
+    """What every random choice of a run follows from."""
+    return chosen_seed()
 
 
 @pytest.fixture
@@ -36,9 +48,23 @@ def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Tell a figure and hold it to its limit: ``figure("consuming again", 1.2, 5, "s")``."""
-    return lambda *told: _FIGURES.tell(request.node.name, *told)
+def fault(request: pytest.FixtureRequest) -> Iterator[Fault]:
+    """This test's row of the table; its title is what the test says of itself."""
+    title = inspect.getdoc(request.function) or request.node.name
+    values = getattr(getattr(request.node, "callspec", None), "params", {})
+    found = Fault(title.splitlines()[0].rstrip(". ").format(**values))
+    _REPORT.faults.append(found)
+    yield found
+    found.failed = request.node.stash.get(_FAILED, True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Remember how a test ended, for its row."""
+    report = yield
+    if report.when == "call":
+        item.stash[_FAILED] = report.failed
+    return report
 
 
 @pytest.fixture
@@ -48,10 +74,11 @@ def load(
     """Start clients that post; they are stopped at the latest with the test."""
     running: list[Load] = []
 
-    def start(clients: int = 3, urls: tuple[str, ...] = ()) -> Load:
-        running.append(Load(service, admin_key, new_product(), urls=urls).start(clients))
-        wait_until(lambda: len(running[-1].accepted) > 20)
-        return running[-1]
+    def start(clients: int = 3, urls: tuple[str, ...] = (), pause: float = 0.0) -> Load:
+        found = Load(service, admin_key, new_product(), urls=urls, pause=pause)
+        running.append(found.start(clients))
+        wait_until(lambda: len(found.accepted) > (0 if pause else 20), 30)
+        return found
 
     wait_until(lambda: is_healthy(service), 30)
     yield start
@@ -59,6 +86,29 @@ def load(
         one.stop()
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print all figures of the run."""
-    _FIGURES.write(terminalreporter.write_line, os.environ.get("FAULT_SEED"))
+@pytest.fixture
+def watch(service: Service, admin_key: str) -> Iterator[Callable[..., Watcher]]:
+    """Start clients that watch a product; they go at the latest with the test."""
+    running: list[Watcher] = []
+
+    def start(product_id: str, urls: tuple[str, ...] = ()) -> Watcher:
+        running.append(Watcher(service, admin_key, product_id, urls))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show the table of the run, and keep it if somebody named a file for it."""
+    if not _REPORT.faults:
+        return
+    terminalreporter.section("what was broken, and what came of it")
+    _REPORT.tell(terminalreporter.write_line)
+    path = os.environ.get("FAULT_REPORT")
+    if path:
+        _REPORT.write(Path(path), chosen_seed())
+        terminalreporter.write_line(f"\nThe same with all figures: {path}")

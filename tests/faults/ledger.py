@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from db.session import Database
-from tests.faults.load import WRONG
+from tests.faults.check import WRONG
 from tests.faults.reference import ATTEMPTS, Asked, Shop
 
 

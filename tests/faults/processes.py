@@ -1,10 +1,12 @@
 """Processes that die and stand still, and somebody who starts them again."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psutil
+import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -40,23 +42,38 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 @contextmanager
-def supervised(service: Service) -> Iterator[None]:
-    """Start what ends, as a supervisor does: Celery's worker ends when Redis dies under it."""
+def supervised(service: Service) -> Iterator[Counter[tuple[str, int]]]:
+    """Start what ends, as a supervisor does: Celery's worker ends when Redis dies under it.
+
+    Yields:
+        How often each process has ended with each code.
+    """
     done = threading.Event()
+    ends: Counter[tuple[str, int]] = Counter()
 
     def watch() -> None:
         while not done.wait(0.2):
             for name, process in list(service.processes.items()):
-                if process.poll() is not None:
+                code = process.poll()
+                if code is not None and service.processes.get(name) is process:
+                    ends[name, code] += 1
                     service.start(name)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield
+        yield ends
     finally:
         done.set()
         watcher.join()
+
+
+def answers_ok(service: Service) -> bool:
+    """Whether all of it is well again."""
+    with suppress(requests.RequestException):
+        answer = requests.get(f"{service.url}/health", timeout=2)
+        return bool(answer.json()["status"] == "ok")
+    return False
 
 
 def empty_redis(service: Service) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, precondition, rule
 from sqlalchemy import text
 
+from db.models.operation import Waiting
 from db.session import Database, line_database
 from tasks.alerts import sweep_alerts
 from tests.conftest import Client
@@ -55,7 +56,7 @@ class Shopping(RuleBasedStateMachine):
         self.asked: list[Asked] = []
         self.unsure: list[Asked] = []
         self.order_ids: dict[str, str] = {}
-        self.taken: list[tuple[UUID, list[UUID]]] = []
+        self.taken: list[tuple[UUID, list[Waiting]]] = []
         self.lost: Counter[str] = Counter()
         self.count = 0
 
@@ -164,17 +165,17 @@ class Shopping(RuleBasedStateMachine):
     def freeze(self, limit: int) -> None:
         """A worker has taken something and stands still."""
         token = uuid4()
-        ids = runner._take(line_database(), token, limit)
-        if ids:
-            self.taken.append((token, ids))
+        taken = runner._take(line_database(), token, limit)
+        if taken:
+            self.taken.append((token, taken))
             self._lose_a_worker()
 
     @precondition(lambda self: self.taken)
     @rule()
     def wake(self) -> None:
         """It goes on, and finds whether another has taken over."""
-        token, ids = self.taken.pop(0)
-        runner._apply_taken(line_database(), token, ids)
+        token, taken = self.taken.pop(0)
+        runner._apply_taken(line_database(), token, taken, runner._apply)
 
     @rule()
     def let_time_pass(self) -> None:

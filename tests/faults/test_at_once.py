@@ -14,12 +14,12 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.faults.load import ask_database, check_consistency
+from tests.faults.check import ask_database, check_all
+from tests.faults.report import Fault
 from tests.functional.service import Api, Service, is_healthy, wait_until
 
 pytestmark = pytest.mark.long
 
-Figure = Callable[..., None]
 WAIT = {"Prefer": "wait=30"}
 _DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
@@ -56,8 +56,10 @@ def test_200_decrements_of_a_stock_of_100(
     api: Api,
     new_product: Callable[..., str],
     at_once: Callable[..., list[requests.Response]],
-    figure: Figure,
+    fault: Fault,
 ) -> None:
+    """200 decrements at once of a stock of 100"""
+    fault.happened(200)
     product_id = new_product(stock=100)
     body = {"productId": product_id, "quantity": 1, "type": "decrement"}
 
@@ -70,15 +72,18 @@ def test_200_decrements_of_a_stock_of_100(
     refused = {answer.json()["type"] for answer in answers if answer.status_code == 409}
     assert refused == {"/docs/problems/insufficient-stock"}
     assert api.get(f"/api/inventory/stock/{product_id}").json()["stock"] == 0
-    figure("the slowest", max(answer.elapsed.total_seconds() for answer in answers))
-    check_consistency(service)
+    fault.tell("the slowest", max(answer.elapsed.total_seconds() for answer in answers))
+    check_all(fault, service)
 
 
 def test_one_idempotency_key_50_times(
     service: Service,
     new_product: Callable[..., str],
     at_once: Callable[..., list[requests.Response]],
+    fault: Fault,
 ) -> None:
+    """One idempotency key 50 times at once"""
+    fault.happened(50)
     product_id = new_product()
     headers = {**WAIT, "Idempotency-Key": str(uuid4())}
     body = {"productId": product_id, "quantity": 1, "type": "increment"}
@@ -90,7 +95,7 @@ def test_one_idempotency_key_50_times(
     assert len({answer.json()["id"] for answer in answers}) == 1
     made = "SELECT count(*) FROM operations WHERE product_id = :product"
     assert ask_database(service, made, product=product_id) == 1
-    check_consistency(service)
+    check_all(fault, service)
 
 
 def test_orders_that_cross_and_are_taken_back(
@@ -98,9 +103,11 @@ def test_orders_that_cross_and_are_taken_back(
     api: Api,
     new_product: Callable[..., str],
     at_once: Callable[..., list[requests.Response]],
-    figure: Figure,
+    fault: Fault,
     rng: random.Random,
 ) -> None:
+    """120 orders over the same products in crossing orders, some taken back"""
+    fault.happened(120)
     before = ask_database(service, _DEADLOCKS)
     products = [new_product(stock=60) for _ in range(6)]
     # A product among others, each time in another order, changed meanwhile.
@@ -126,6 +133,6 @@ def test_orders_that_cross_and_are_taken_back(
     for product_id in products:
         stock = api.get(f"/api/inventory/stock/{product_id}").json()
         assert (stock["onHand"], stock["reserved"]) == (60, reserved[product_id])
-    figure("orders kept, of 120", statuses[201], None, "")
-    figure("deadlocks", ask_database(service, _DEADLOCKS) - before, 0, "")
-    check_consistency(service)
+    fault.tell("orders kept, of 120", statuses[201], None, "")
+    fault.tell("deadlocks", ask_database(service, _DEADLOCKS) - before, 0, "")
+    check_all(fault, service)

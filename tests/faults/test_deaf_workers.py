@@ -12,16 +12,20 @@ import psutil
 import pytest
 from celery import Celery
 
-from tests.faults.load import Load, check_consistency
+from tests.faults.check import check_all
+from tests.faults.load import Load
 from tests.faults.processes import family, supervised
+from tests.faults.report import Fault
 from tests.functional.service import ROOT, Api, Service, free_port, is_healthy, wait_until
 
 pytestmark = pytest.mark.long
 
 
 def test_a_worker_that_hears_nothing_ends_itself(
-    service: Service, api: Api, load: Callable[..., Load], figure: Callable[..., None]
+    service: Service, api: Api, load: Callable[..., Load], fault: Fault
 ) -> None:
+    """Worker that runs and consumes nothing"""
+    fault.happened()
     clients = load()
     worker = service.processes["worker"]
     with supervised(service):
@@ -31,11 +35,11 @@ def test_a_worker_that_hears_nothing_ends_itself(
                 caller.control.cancel_consumer(queue)
         wait_until(lambda: service.processes["worker"] is not worker, 60)
         assert worker.returncode == os.EX_TEMPFAIL
-        figure("until it is started again", time.monotonic() - began, 35)
+        fault.recovers("until it is started again", time.monotonic() - began, 35)
         clients.stop()
         clients.wait_for_ends(api, 30)
     wait_until(lambda: is_healthy(service), 30)
-    check_consistency(service)
+    check_all(fault, service, clients)
 
 
 def test_a_worker_that_stands_still_is_replaced_by_the_supervisor(
@@ -43,8 +47,10 @@ def test_a_worker_that_stands_still_is_replaced_by_the_supervisor(
     api: Api,
     new_product: Callable[..., str],
     load: Callable[..., Load],
-    figure: Callable[..., None],
+    fault: Fault,
 ) -> None:
+    """Worker frozen under the supervisor"""
+    fault.happened()
     service.stop("worker")
     env = {**service.env, "PORT": str(free_port())}
     supervisor = subprocess.Popen(
@@ -58,7 +64,7 @@ def test_a_worker_that_stands_still_is_replaced_by_the_supervisor(
         for process in family(frozen.pid):
             process.suspend()
         wait_until(lambda: not frozen.is_running() or frozen.status() == "zombie", 90)
-        figure("until it is ended", time.monotonic() - began, 60)
+        fault.recovers("until it is ended", time.monotonic() - began, 60)
         clients.stop()
         clients.wait_for_ends(api, 60)
     finally:
@@ -66,7 +72,7 @@ def test_a_worker_that_stands_still_is_replaced_by_the_supervisor(
         supervisor.wait()
         service.start("worker")
     wait_until(lambda: is_healthy(service), 30)
-    check_consistency(service)
+    check_all(fault, service, clients)
 
 
 def _worker_of(pid: int) -> psutil.Process | None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +12,13 @@ from sqlalchemy import create_engine
 
 from db.settings import DatabaseSettings
 from tests.factories.bodies import product_body
-from tests.faults.load import ask_database, check_consistency
+from tests.faults.check import check_all
+from tests.faults.report import Fault
 from tests.functional.service import ADMIN_KEY, Api, Service, is_healthy, wait_until
 from tests.running import run_service
 
 pytestmark = pytest.mark.long
 
-Figure = Callable[..., None]
 POOL = 2
 
 
@@ -99,9 +99,8 @@ class Crowd:
                         assert answer.headers["Retry-After"]
 
 
-def test_the_pool_is_asked_for_ten_times_what_it_has(
-    small_service: Service, figure: Figure
-) -> None:
+def test_the_pool_is_asked_for_ten_times_what_it_has(small_service: Service, fault: Fault) -> None:
+    """Connection pool asked for ten times what it has"""
     service = small_service
     with Api(service.url, ADMIN_KEY) as api:
         product_id = api.post("/api/pms/products", json=product_body()).json()["id"]
@@ -122,17 +121,14 @@ def test_the_pool_is_asked_for_ten_times_what_it_has(
             one.result()
         wait_until(lambda: is_healthy(service), 30)
         wait_until(lambda: api.get("/api/operations").status_code == 200)
-        wait_until(
-            lambda: (
-                not ask_database(service, "SELECT count(*) FROM operations WHERE status = 'queued'")
-            )
-        )
     refused = [seconds for status, seconds in crowded if status == 503]
-    figure("refused meanwhile", len(refused), None, "")
-    figure("the slowest refusal", max(refused), 2)
-    figure("/health before, the slowest", max(before) * 1000, None, "ms")
-    figure("/health meanwhile, the slowest", max(meanwhile) * 1000, 100 + max(before) * 1000, "ms")
-    figure("/health meanwhile, answers", len(meanwhile), None, "")
+    fault.happened(len(refused))
+    fault.recovers("the slowest refusal", max(refused), 2)
+    fault.tell("/health before, the slowest", max(before) * 1000, None, "ms")
+    fault.tell(
+        "/health meanwhile, the slowest", max(meanwhile) * 1000, 100 + max(before) * 1000, "ms"
+    )
+    fault.tell("/health meanwhile, answers", len(meanwhile), None, "")
     assert {status for status, _ in crowded} == {503}
     assert set(crowd.changed) == {200, 503}
-    check_consistency(service)
+    check_all(fault, service)

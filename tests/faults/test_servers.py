@@ -14,22 +14,19 @@ import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.faults.load import Load, ask_database, check_consistency
+from tests.faults.check import check_all, count_ended
+from tests.faults.load import Load
 from tests.faults.processes import empty_redis, frozen, supervised
+from tests.faults.report import Fault
+from tests.faults.watcher import Watcher
 from tests.functional.service import Api, Service, is_healthy, wait_until
 from tests.servers import TestServers
 
 pytestmark = pytest.mark.long
 
-Figure = Callable[..., None]
+Watch = Callable[..., Watcher]
 FROZEN_SECONDS = 60.0
 _ORDER = {"customerId": "c", "shippingAddress": "a"}
-
-
-def more(load: Load, count: int) -> Callable[[], bool]:
-    """Whether so many more were accepted by now."""
-    wanted = len(load.accepted) + count
-    return lambda: len(load.accepted) >= wanted
 
 
 def percentile(seconds: list[float], share: float) -> float:
@@ -58,44 +55,35 @@ def seconds_until_consumed(load: Load, api: Api) -> float:
     return time.monotonic() - began
 
 
-def check_nothing_lost_or_doubled(load: Load) -> None:
-    """Each idempotency key made one operation, which has its end, and a client knows of it."""
-    found = ask_database(
-        load.service,
-        """SELECT array[count(*), count(finished_at)] FROM operations
-           WHERE product_id = :product""",
-        product=load.product_id,
-    )
-    assert found == [len(load.accepted), len(set(load.accepted))]
-    assert found[0] == found[1]
-    check_consistency(load.service)
-
-
 @pytest.mark.parametrize("away", [0.2, 2.0, 5.0, 12.0])
 def test_redis_is_killed_with_tasks_in_flight(
     service: Service,
     servers: TestServers,
     api: Api,
     load: Callable[..., Load],
-    figure: Figure,
+    watch: Watch,
+    fault: Fault,
     rng: random.Random,
     away: float,
 ) -> None:
+    """Redis killed with tasks in flight, restarted after {away:g} s"""
     clients = load()
+    watcher = watch(clients.product_id)
     with supervised(service):
-        wait_until(more(clients, rng.randrange(10, 200)))
+        wait_until(clients.more(rng.randrange(10, 200)))
         os.kill(servers.valkey.pid, signal.SIGKILL)
+        fault.happened()
         time.sleep(away)
         servers.valkey.restart()
         wait_until(lambda: answers_ping(service))
-        figure("consuming again", seconds_until_consumed(clients, api), 5)
-        wait_until(more(clients, 100))
+        fault.recovers("consuming again", seconds_until_consumed(clients, api), 5)
+        wait_until(clients.more(100))
         clients.stop()
-        figure("all done after the last 202", clients.wait_for_ends(api, 30), 30)
+        fault.tell("all done after the last 202", clients.wait_for_ends(api, 30), 30)
         wait_until(lambda: is_healthy(service), 30)
-    figure("202 p99", percentile(clients.latencies, 0.99))
+    fault.tell("202 p99", clients.p99())
     assert set(clients.statuses) == {202}
-    check_nothing_lost_or_doubled(clients)
+    check_all(fault, service, clients, watchers=[watcher])
 
 
 class Reader:
@@ -152,17 +140,21 @@ def test_redis_is_frozen(
     admin_key: str,
     new_product: Callable[..., str],
     load: Callable[..., Load],
-    figure: Figure,
+    watch: Watch,
+    fault: Fault,
 ) -> None:
+    """Redis frozen for 60 s"""
     product_id = new_product(stock=5)
     clients = load()
+    watcher = watch(clients.product_id)
     with supervised(service), Api(service.url, admin_key) as other:
         with reading(other, product_id) as reader:
             os.kill(servers.valkey.pid, signal.SIGSTOP)
+            fault.happened()
             began, before = time.monotonic(), len(clients.latencies)
             try:
                 wait_until(lambda: health_of(service) == (200, "degraded"))
-                figure("health says so", time.monotonic() - began, 1)
+                fault.tell("health says so", time.monotonic() - began, 1)
                 assert answers_to_a_small_rate(service, api) == [200] * 5 + [429] * 3
                 while time.monotonic() - began < FROZEN_SECONDS:
                     assert health_of(service) == (200, "degraded")
@@ -171,15 +163,15 @@ def test_redis_is_frozen(
                 os.kill(servers.valkey.pid, signal.SIGCONT)
             meanwhile = clients.latencies[before:]
         clients.stop()
-        figure("all done after the thaw", clients.wait_for_ends(api, 60), 30)
+        fault.recovers("all done after the thaw", clients.wait_for_ends(api, 60), 30)
         wait_until(lambda: is_healthy(service), 30)
-    figure("202 meanwhile", len(meanwhile), None, "")
-    figure("202 p99", percentile(meanwhile, 0.99) * 1000, 250, "ms")
-    figure("202 slowest", max(meanwhile) * 1000, None, "ms")
-    figure("reads p99", percentile(reader.seconds, 0.99) * 1000, 250, "ms")
+    fault.tell("202 meanwhile", len(meanwhile), None, "")
+    fault.tell("202 p99", percentile(meanwhile, 0.99) * 1000, 250, "ms")
+    fault.tell("202 slowest", max(meanwhile) * 1000, None, "ms")
+    fault.tell("reads p99", percentile(reader.seconds, 0.99) * 1000, 250, "ms")
     assert reader.statuses == {200}
     assert set(clients.statuses) == {202}
-    check_nothing_lost_or_doubled(clients)
+    check_all(fault, service, clients, watchers=[watcher])
 
 
 def health_of(service: Service) -> tuple[int, str]:
@@ -201,30 +193,32 @@ def no_worker(service: Service, how: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_redis_is_emptied_with_5000_operations_queued(
-    service: Service, api: Api, load: Callable[..., Load], figure: Figure, how: str
+    service: Service,
+    api: Api,
+    load: Callable[..., Load],
+    watch: Watch,
+    fault: Fault,
+    how: str,
 ) -> None:
+    """Redis emptied with 5,000 operations queued and the worker {how}"""
     with no_worker(service, how):
         clients = load(8)
+        watcher = watch(clients.product_id)
         wait_until(lambda: len(clients.accepted) >= 5000, 120)
         # Nobody who posts wakes a worker from here on.
         clients.stop()
-        queued = len(clients.accepted) - ended_of(clients)
+        queued = len(clients.accepted) - count_ended(clients)
         assert empty_redis(service)
+        fault.happened()
         began = time.monotonic()
     with supervised(service):
-        wait_until(lambda: ended_of(clients) > len(clients.accepted) - queued, 60)
-        figure("the first again", time.monotonic() - began, 15)
+        wait_until(lambda: count_ended(clients) > len(clients.accepted) - queued, 60)
+        fault.recovers("the first again", time.monotonic() - began, 15)
         clients.wait_for_ends(api, 60)
-    figure("the last", time.monotonic() - began)
+    fault.tell("the last", time.monotonic() - began)
     assert queued >= 5000
     assert set(clients.statuses) == {202}
-    check_nothing_lost_or_doubled(clients)
-
-
-def ended_of(load: Load) -> int:
-    """How many of its operations have their end."""
-    query = "SELECT count(finished_at) FROM operations WHERE product_id = :product"
-    return int(ask_database(load.service, query, product=load.product_id))
+    check_all(fault, service, clients, watchers=[watcher])
 
 
 def test_postgresql_is_restarted_under_load(
@@ -232,27 +226,29 @@ def test_postgresql_is_restarted_under_load(
     servers: TestServers,
     api: Api,
     load: Callable[..., Load],
-    figure: Figure,
+    watch: Watch,
+    fault: Fault,
     rng: random.Random,
 ) -> None:
+    """PostgreSQL killed or stopped under load, and restarted"""
     clients = load(6)
-    back: list[float] = []
+    watcher = watch(clients.product_id)
     with supervised(service):
         for _ in range(5):
-            wait_until(more(clients, rng.randrange(20, 300)), 30)
+            wait_until(clients.more(rng.randrange(20, 300)), 30)
             os.kill(servers.postgres.pid, rng.choice([signal.SIGKILL, signal.SIGINT]))
             wait_until(lambda: not servers.postgres.alive)
             time.sleep(rng.choice([0.0, 0.5, 2.0]))
             servers.postgres.restart()
+            fault.happened()
             began = time.monotonic()
-            wait_until(more(clients, 1), 30)
-            back.append(time.monotonic() - began)
-        wait_until(more(clients, 100), 30)
+            wait_until(clients.more(1), 30)
+            fault.recovers("accepting again", time.monotonic() - began, 10)
+        wait_until(clients.more(100), 30)
         clients.stop()
-        figure("all done after the last 202", clients.wait_for_ends(api, 30), 30)
+        fault.tell("all done after the last 202", clients.wait_for_ends(api, 30), 30)
         wait_until(lambda: is_healthy(service), 30)
-    figure("accepting again, the slowest", max(back))
-    figure("the slowest request", clients.slowest, 12)
-    figure("503 in between", clients.statuses[503], None, "")
+    fault.tell("the slowest request", clients.slowest, 12)
+    fault.tell("503 in between", clients.statuses[503], None, "")
     assert set(clients.statuses) == {202, 503}
-    check_nothing_lost_or_doubled(clients)
+    check_all(fault, service, clients, watchers=[watcher])

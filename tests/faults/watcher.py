@@ -1,75 +1,156 @@
-"""A socket client as a shop would write one: it connects again and recovers by its cursor."""
+"""A socket client that connects again and recovers by its cursor, and keeps all it was told.
 
+It speaks on the wire: the Python client of Socket.IO hands events to threads of their own, and
+loses their order.
+"""
+
+import itertools
+import json
+import random
 import threading
-from collections import Counter
+import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
-import socketio
+import websocket
 
-_EVENT = "inventory_update"
+from tests.functional.service import Service
+
+_PATIENCE_SECONDS = 35
 
 
 class Watcher:
     """Hears everything that happens to a product's stock, over whatever breaks.
 
     Args:
-        url: of a web process.
+        service: what it watches.
         secret: an API key.
-        product_id: what it watches.
+        product_id: whose stock.
+        urls: of the web processes; after each break it goes on to the next.
+
+    Attributes:
+        heard: positions in the order in which they came, with the moment of each.
+        connections: how often it was let in.
+        refused: answers to its subscriptions that nobody may get.
     """
 
-    def __init__(self, url: str, secret: str, product_id: str) -> None:
+    def __init__(
+        self, service: Service, secret: str, product_id: str, urls: tuple[str, ...] = ()
+    ) -> None:
+        self.service = service
+        self.product_id = product_id
+        self.heard: list[tuple[int, float]] = []
         self.connections = 0
         self.refused: list[dict[str, Any]] = []
-        self._product_id = product_id
-        self._first = 0
-        self._newest = (0, "")
-        self._heard: Counter[int] = Counter()
-        self._guard = threading.Lock()
+        self._secret = secret
+        self._urls = deque(urls or (service.url,))
+        self._first: int | None = None
+        self._cursor = ""
         self._subscribed = threading.Event()
-        self._client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=1)
-        self._client.on(_EVENT, self._hear)
-        self._client.on("connect", self._subscribe)
-        self._client.connect(url, auth={"token": secret}, transports=["websocket"])
-        assert self._subscribed.wait(10)
+        self._closed = threading.Event()
+        self._away = threading.Event()
+        self._wire: websocket.WebSocket | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._subscribed.wait(30)
 
     def reached(self, position: int) -> bool:
         """Whether it was told everything up to there."""
-        return self._newest[0] >= position and not self.missed(position)
+        if self._start() >= position:
+            return True
+        return any(one >= position for one, _ in self.heard[-50:])
 
-    def missed(self, position: int) -> list[int]:
+    def missed(self, position: int) -> set[int]:
         """What it was not told since its first subscription."""
-        return [one for one in range(self._first + 1, position + 1) if one not in self._heard]
+        return set(range(self._start() + 1, position + 1)) - {one for one, _ in self.heard}
 
     def repeated(self) -> int:
         """How much it was told more than once."""
-        return sum(count - 1 for count in self._heard.values())
+        return len(self.heard) - len({one for one, _ in self.heard})
+
+    def swapped(self) -> int:
+        """How often it was told something before what is earlier."""
+        positions = [one for one, _ in self.heard]
+        return sum(later < earlier for earlier, later in itertools.pairwise(positions))
+
+    def _start(self) -> int:
+        assert self._first is not None
+        return self._first
+
+    def leave(self) -> None:
+        """Go away without a word."""
+        self._away.set()
+        self._break()
+
+    def come_back(self) -> None:
+        """Connect again; comes back when it has caught up."""
+        self._subscribed.clear()
+        self._away.clear()
+        assert self._subscribed.wait(30)
 
     def close(self) -> None:
         """Hear no more."""
-        self._client.disconnect()
+        self._closed.set()
+        self._break()
+        self._thread.join()
 
-    def _subscribe(self) -> None:
-        self.connections += 1
-        wanted = {"productId": self._product_id}
-        if self._newest[1]:
-            wanted["since"] = self._newest[1]
-        self._client.emit("subscribe_inventory", wanted, callback=self._acknowledged)
+    def _break(self) -> None:
+        wire = self._wire
+        if wire is not None and wire.sock is not None:
+            with suppress(OSError):
+                wire.sock.shutdown(2)
 
-    def _acknowledged(self, answer: dict[str, Any]) -> None:
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            with suppress(OSError, websocket.WebSocketException, ValueError):
+                if not self._away.is_set():
+                    self._hear()
+            self._urls.rotate(-1)
+            self._closed.wait(random.uniform(0.1, 0.4))
+
+    def _hear(self) -> None:
+        url = self._urls[0].replace("http", "ws", 1)
+        self._wire = wire = websocket.create_connection(
+            f"{url}/socket.io/?EIO=4&transport=websocket", timeout=_PATIENCE_SECONDS
+        )
+        try:
+            wire.send("40" + json.dumps({"token": self._secret}))
+            while packet := wire.recv():
+                self._take(wire, str(packet))
+        finally:
+            wire.close()
+
+    def _take(self, wire: websocket.WebSocket, packet: str) -> None:
+        if packet == "2":
+            wire.send("3")
+        elif packet.startswith("40"):
+            self.connections += 1
+            self._subscribe(wire)
+        elif packet.startswith("431"):
+            self._acknowledged(wire, json.loads(packet[3:])[0])
+        elif packet.startswith("42"):
+            name, data = json.loads(packet[2:])
+            if name == "inventory_update":
+                self.heard.append((data["position"], time.time()))
+                self._cursor = data["cursor"]
+
+    def _subscribe(self, wire: websocket.WebSocket) -> None:
+        wanted = {"productId": self.product_id}
+        if self._cursor:
+            wanted["since"] = self._cursor
+        wire.send("421" + json.dumps(["subscribe_inventory", wanted]))
+
+    def _acknowledged(self, wire: websocket.WebSocket, answer: dict[str, Any]) -> None:
+        if answer.get("error") == "unavailable":
+            time.sleep(0.2)
+            self._subscribe(wire)
+            return
         if not answer.get("ok") or answer.get("recovered") is False:
             self.refused.append(answer)
-        elif not self._subscribed.is_set():
-            self._first = answer["position"]
-            self._keep(answer)
-            self._subscribed.set()
-
-    def _hear(self, event: dict[str, Any]) -> None:
-        with self._guard:
-            self._heard[event["position"]] += 1
-        self._keep(event)
-
-    def _keep(self, place: dict[str, Any]) -> None:
-        """The library hands events to threads of their own: they may come in another order."""
-        with self._guard:
-            self._newest = max(self._newest, (place["position"], place["cursor"]))
+            self._cursor = answer.get("cursor", "")
+        # An event may have overtaken the first answer: it comes after the snapshot all the same.
+        if self._first is None:
+            self._first = answer["snapshot"]["position"]
+        self._cursor = self._cursor or answer["cursor"]
+        self._subscribed.set()

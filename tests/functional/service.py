@@ -42,7 +42,7 @@ class Service:
     Attributes:
         further: the settings of processes beside the first of their program, by their names:
             ``further["web 2"] = {"PORT": "8001"}``.
-        instead: Celery applications that a program runs in the place of the product's:
+        instead: modules that a program runs in the place of the product's own, by its name:
             ``instead["worker"] = "tests.faults.poisoned_worker"``.
     """
 
@@ -57,8 +57,10 @@ class Service:
         """Start one of its programs."""
         program = next(one for one in PROGRAMS if one.name == name.partition(" ")[0])
         env = {**self.env, **self.further.get(name, {})}
-        application = self.instead.get(name, "workers.app")
-        command = [application if part == "workers.app" else part for part in program.command]
+        command = [
+            self.instead.get(name, part) if part in ("workers.app", "web.server") else part
+            for part in program.command
+        ]
         with self.log.open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command, env=env, cwd=ROOT, stdout=log, stderr=log

@@ -222,6 +222,50 @@ def test_what_cannot_be_written_is_found_and_its_neighbours_are_written(
     assert "unlucky" in found[ids[2]].error["detail"]
 
 
+def become_due(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE operations SET available_at = NULL")
+
+
+@pytest.fixture
+def one_held_back(database: Database, shop: tuple[UUID, list[UUID]]) -> list[UUID]:
+    """Two operations, the first of which was tried before and is to be tried later."""
+    ids = submit(database, shop, 1, 1)
+    hold = "attempts = 2, available_at = now() + interval '1 h'"
+    with database.transaction() as connection:
+        connection.exec_driver_sql(f"UPDATE operations SET {hold} WHERE id = '{ids[0]}'")
+    return ids
+
+
+def test_what_was_tried_before_is_not_tried_with_its_neighbours(
+    database: Database, one_held_back: list[UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose_first = runner.choose
+
+    def choose_slowly(candidates: Any) -> list[UUID]:
+        chosen = choose_first(candidates)
+        become_due(database)
+        return chosen
+
+    monkeypatch.setattr(runner, "choose", choose_slowly)
+    assert apply_next(line_database()) == 1
+    found = ends(database, one_held_back)
+    assert [found[one].status for one in one_held_back] == ["queued", "succeeded"]
+    apply_next(line_database())
+    assert ends(database, one_held_back)[one_held_back[0]].status == "succeeded"
+
+
+def test_what_was_tried_before_is_not_blamed_for_its_neighbours(
+    database: Database, one_held_back: list[UUID]
+) -> None:
+    token = uuid4()
+    assert len(runner._take(line_database(), token, 500)) == 2
+    become_due(database)
+    assert runner._blame(line_database(), token, "died")
+    found = ends(database, one_held_back)
+    assert [found[one].attempts for one in one_held_back] == [2, 1]
+
+
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
 
 
