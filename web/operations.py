@@ -4,6 +4,7 @@ from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
+from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -46,7 +47,8 @@ def read_operation(operation_id: UUID) -> Response:
         kept = operations.command_of(connection, operation_id)
     if found is None or kept is None:
         raise not_found("operation")
-    body = OperationDetail(**dict(OperationOut.of(found)), payload=kept[1])
+    payload = {to_camel(name): value for name, value in kept[1].items()}
+    body = OperationDetail(**dict(OperationOut.of(found)), payload=payload)
     return Response(answer(body), content_type="application/json")
 
 

@@ -160,6 +160,9 @@ class TestServing:
     def test_many_on_a_cold_key_are_one_reading(
         self, database: Database, cache: ProductCache, own_redis: Redis, reads: list[str]
     ) -> None:
+        # The first look of all sets the marks, and so looks twice.
+        read(cache, make(database))
+        reads.clear()
         product_id = make(database)
         before = own_redis.info("commandstats")["cmdstat_mget"]["calls"]
         found: list[Any] = []

@@ -214,13 +214,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "OperationDetail": {
         **_OPERATION,
         "payload": {
-            "product_id": _PRODUCT_ID,
+            "productId": _PRODUCT_ID,
             "quantity": 10,
             "type": "increment",
             "reason": "delivery",
             "reference": None,
-            "expected_stock": None,
-            "dry_run": False,
+            "expectedStock": None,
+            "dryRun": False,
         },
     },
     "OperationPage": _page(_OPERATION),
