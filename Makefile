@@ -23,10 +23,10 @@ TALKS ?= 200
 MINUTES ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check fuzz faults soak bench lock clean
+.PHONY: help up demo test browser-test check fuzz faults soak bench lock clean
 
 help: ## List what there is to do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: .venv/.installed ## Start everything on this machine; Ctrl-C stops it
 	@$(BIN)/pms up $(ARGS)
@@ -36,6 +36,9 @@ demo: .venv/.installed ## Play a month of a shop on the running service, and che
 
 test: check ## Check the code, then run all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TESTS)
+
+browser-test: .venv/.installed-browser ## Look at the dashboard with a real Chromium; pictures in build/browser
+	$(BIN)/python -m pytest tests/browser --timeout 180 $(TESTS)
 
 fuzz: .venv/.installed-dev ## Throw everything at a running service: make fuzz SEED=7 REQUESTS=100
 	FUZZ_SEED=$(SEED) FUZZ_REQUESTS=$(REQUESTS) FUZZ_TALKS=$(TALKS) \
@@ -87,6 +90,11 @@ clean: ## Remove what was made here; the data folder stays
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ .venv/.installed
 
+.venv/.installed-browser: requirements-browser.lock .venv/.installed-dev
+	@echo "Installing what drives a browser into .venv ..."
+	@$(PIP) install --no-deps --require-hashes -r requirements-browser.lock
+	@touch $@
+
 # One lock for every system and Python that we support. Versions already locked stay, unless
 # pyproject.toml asks for others; remove a lock first to renew it wholly.
 COMPILE = echo 'setuptools>=77' | build/lock/bin/uv pip compile pyproject.toml - --quiet \
@@ -98,3 +106,5 @@ lock: ## Pin again what pyproject.toml asks for
 	build/lock/bin/python -m pip --disable-pip-version-check --quiet install 'uv>=0.13'
 	$(COMPILE) --output-file requirements.lock
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --extra dev --extra browser --constraint requirements-dev.lock \
+		--output-file requirements-browser.lock

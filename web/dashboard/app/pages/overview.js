@@ -41,7 +41,7 @@ function Tiles({ metrics }) {
   return html`
     <${Tile} name="Stock value" value=${value((m) => roundMoney(m.stockValue))} title=${found && money(found.stockValue)}
       note=${value((m) => plural(m.totalProducts, 'product'))} />
-    <${Tile} name="In the house" value=${value((m) => plural(m.totalUnits, 'unit'))} note=${value((m) => `${number(m.reservedUnits)} held by orders`)} />
+    <${Tile} name="Units in house" value=${value((m) => number(m.totalUnits))} note=${value((m) => `${number(m.reservedUnits)} held by orders`)} />
     <${Tile} name="Days of cover" value=${value((m) => number(m.daysOfCover))} note=${value((m) => (m.turnover30d == null ? 'no sale in 30 days' : `turned ${number(m.turnover30d, { maximumFractionDigits: 2 })} times in 30 days`))} />
     <${Tile} name="Low or out" value=${value((m) => number(m.lowStock + m.outOfStock))} note=${value((m) => `${number(m.outOfStock)} out, ${number(m.lowStock)} low`)}
       href=${href('alerts')} tone=${found?.outOfStock ? 'bad' : found?.lowStock ? 'warn' : ''} />

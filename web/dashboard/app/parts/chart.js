@@ -71,7 +71,7 @@ function optionsOf(series, texts, time, height, width, setPointed, fixed) {
   return {
     width,
     height,
-    padding: [10, 8, 0, 0],
+    padding: [10, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {

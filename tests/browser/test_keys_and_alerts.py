@@ -1,0 +1,64 @@
+"""Keys and alerts on the screen."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api, Service
+
+Window = Callable[..., Page]
+
+
+def test_a_key_is_made_rotated_and_revoked_and_its_secret_shown_once(
+    window: Window, service: Service
+) -> None:
+    page = window("#/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Till 7")
+    page.get_by_label("Write").check()
+    page.get_by_role("button", name="Make key").click()
+    secret = page.get_by_test_id("secret").inner_text()
+    assert Api(service.url, secret).get("/api/products").status_code == 200
+    page.get_by_role("button", name="I have kept it").click()
+    assert secret not in page.content()
+    page.get_by_role("button", name="Rotate Till 7").click()
+    page.get_by_role("button", name="Give a new secret").click()
+    renewed = page.get_by_test_id("secret").inner_text()
+    assert renewed != secret
+    assert Api(service.url, renewed).get("/api/products").status_code == 200
+    page.get_by_role("button", name="I have kept it").click()
+    page.get_by_role("button", name="Revoke Till 7").click()
+    page.get_by_role("button", name="Revoke key").click()
+    row = page.locator(".row", has_text="Till 7")
+    expect(row).to_contain_text("Revoked")
+    assert Api(service.url, renewed).get("/api/products").status_code == 401
+
+
+def test_the_own_key_is_rotated_without_a_new_sign_in(
+    windows: object, key_with: Callable[[str], str]
+) -> None:
+    page: Page = windows.open(key_with("admin"), "#/keys")  # type: ignore[attr-defined]
+    row = page.locator(".row", has_text="yours")
+    row.get_by_role("button", name="Rotate").click()
+    page.get_by_role("button", name="Give a new secret").click()
+    expect(page.get_by_test_id("secret")).to_contain_text("pms_")
+    page.get_by_role("button", name="I have kept it").click()
+    page.goto("/#/orders")
+    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+    expect(page.locator(".connection")).to_contain_text("Live")
+
+
+def test_an_alert_comes_and_goes_by_itself(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=9, name="Runs low")
+    page = window("#/alerts")
+    link = page.get_by_role("link", name="Runs low")
+    expect(link).to_have_count(0)
+    body = {"productId": product_id, "quantity": 8, "type": "decrement"}
+    assert api.post("/api/inventory/adjust", json=body).status_code == 202
+    expect(link).to_be_visible()
+    assert api.post("/api/inventory/adjust", json={**body, "type": "increment"}).status_code == 202
+    expect(link).to_have_count(0)
+    page.get_by_role("button", name="Past").click()
+    expect(link).to_be_visible()

@@ -1,0 +1,88 @@
+"""Always honest: live, or said not to be; after a break what was missed is there."""
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api, Service, is_healthy, wait_until
+from tests.servers import TestServers
+
+Window = Callable[..., Page]
+
+
+def add(api: Api, product_id: str, quantity: int = 1) -> None:
+    body = {"productId": product_id, "quantity": quantity, "type": "increment"}
+    found = api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
+    assert found.status_code == 200, found.text
+
+
+def test_a_redis_restart_is_survived_without_a_reload(
+    window: Window,
+    api: Api,
+    service: Service,
+    servers: TestServers,
+    new_product: Callable[..., str],
+) -> None:
+    product_id = new_product(stock=1, name="Through it")
+    page = window(f"#/products/{product_id}")
+    page.evaluate("window.notReloaded = true")
+    expect(page.get_by_test_id("stock")).to_contain_text("1")
+    os.kill(servers.valkey.pid, signal.SIGKILL)
+    expect(page.locator(".health-line")).to_contain_text("Redis away")
+    servers.valkey.restart()
+    add(api, product_id)
+    expect(page.get_by_test_id("stock")).to_contain_text("2")
+    wait_until(lambda: is_healthy(service), 30)
+    expect(page.locator(".health-line")).to_contain_text("All parts well")
+    assert page.evaluate("window.notReloaded")
+
+
+def test_what_was_missed_while_the_service_was_away_is_caught_up(
+    windows: Any, window: Window, api: Api, service: Service, new_product: Callable[..., str]
+) -> None:
+    windows.allowed += ["WebSocket", "Failed to load resource", "net::"]
+    product_id = new_product(stock=1, name="Missed")
+    page = window(f"#/products/{product_id}")
+    expect(page.get_by_test_id("stock")).to_contain_text("1")
+    body = {"productId": product_id, "quantity": 4, "type": "increment"}
+    service.stop("worker")
+    assert api.post("/api/inventory/adjust", json=body).status_code == 202
+    service.stop("web")
+    try:
+        expect(page.locator(".connection")).to_contain_text("Reconnecting")
+        expect(page.locator(".banner")).to_contain_text("What you see is as of")
+        service.start("worker")
+    finally:
+        service.start("web")
+    wait_until(lambda: is_healthy(service), 60)
+    expect(page.locator(".banner")).to_contain_text("Live again")
+    expect(page.get_by_test_id("stock")).to_contain_text("5")
+    expect(page.locator(".connection")).to_contain_text("Live")
+
+
+def test_being_offline_is_said(window: Window, windows: Any) -> None:
+    windows.allowed += ["net::", "Failed to load resource"]
+    page = window("#/orders")
+    page.context.set_offline(True)
+    expect(page.locator(".connection")).to_contain_text("Offline")
+    expect(page.locator(".banner")).to_contain_text("offline")
+    page.context.set_offline(False)
+    expect(page.locator(".connection")).to_contain_text("Live")
+
+
+def test_fifty_events_a_second_end_at_the_right_figure(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=1, name="Busy")
+    page = window(f"#/products/{product_id}")
+    expect(page.get_by_test_id("stock")).to_contain_text("1")
+    body = {"productId": product_id, "quantity": 1, "type": "increment"}
+    for _ in range(150):
+        assert api.post("/api/inventory/adjust", json=body).status_code == 202
+    expect(page.get_by_test_id("stock")).to_contain_text("151")
+    expect(page.get_by_role("region", name="Movements").locator("tbody tr").first).to_contain_text(
+        "151"
+    )

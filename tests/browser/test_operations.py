@@ -1,0 +1,66 @@
+"""Operations on the screen: the stream, one of them, and many at once from a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api
+
+Window = Callable[..., Page]
+
+
+def test_the_stream_shows_what_comes_and_how_it_ends(
+    windows: Any, api: Api, key_with: Callable[[str], str], new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Streamed")
+    # Another key's operations are told to nobody else: the list finds them all the same.
+    page: Page = windows.open(key_with("read"), "#/operations?status=failed&kind=adjust-stock")
+    body = {"productId": product_id, "quantity": 7, "type": "decrement"}
+    answer = api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
+    operation_id = answer.json()["operationId"]
+    row = page.locator(f'.row:has(a[href="#/operations/{operation_id}"])')
+    expect(row).to_contain_text("Refused")
+    row.get_by_role("link", name="Adjust stock").click()
+    expect(page.get_by_role("heading", name="Adjust stock")).to_be_visible()
+    expect(page.get_by_role("note")).to_contain_text("stock")
+    expect(page.get_by_role("region", name="What was asked")).to_contain_text('"quantity": 7')
+    expect(page.get_by_role("region", name="What happened")).to_contain_text(
+        answer.headers["X-Request-ID"]
+    )
+
+
+def test_a_file_is_uploaded_followed_and_its_refused_rows_taken_away(
+    window: Window, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    new_product(sku="BULK-1", name="Bulk one")
+    file = tmp_path / "delivery.csv"
+    rows = ["BULK-1,1,increment"] * 1200 + ["BULK-1,999999,decrement"]
+    file.write_text("\n".join(["sku,quantity,type", *rows]))
+    page = window("#/operations/upload")
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("delivery.csv")).to_be_visible()
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuemax", "1201")
+    expect(page.locator(".page-head .badge")).to_have_text("Done")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "1201")
+    expect(page.get_by_role("region", name="Refused rows").first).to_contain_text("BULK-1")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download as CSV").click()
+    taken = Path(waiting.value.path()).read_text()
+    assert "insufficient-stock" in taken
+    assert taken.count("BULK-1") == 1
+
+
+def test_what_is_wrong_with_a_file_is_said_by_the_row(
+    windows: Any, window: Window, tmp_path: Path
+) -> None:
+    windows.allowed.append("422")
+    file = tmp_path / "wrong.csv"
+    file.write_text("sku,quantity,type\nNOT-THERE,1,increment\n")
+    page = window("#/operations/upload")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("there is no such product")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was kept")

@@ -1,0 +1,93 @@
+"""Orders on the screen: placed, walked to the customer, or given back."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api
+
+Window = Callable[..., Page]
+WAY = [
+    ("Confirm", "Confirmed"),
+    ("Begin processing", "Processing"),
+    ("Ship", "Shipped"),
+    ("Mark as delivered", "Delivered"),
+]
+
+
+def badge(page: Page) -> object:
+    return page.locator(".page-head .badge")
+
+
+def test_an_order_is_walked_from_creation_to_delivery(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=5, name="Ordered Lamp", price=12.5)
+    page = window("#/orders/new")
+    page.get_by_placeholder("Find by name or SKU").fill("ordered lamp")
+    page.get_by_role("button", name="Add Ordered Lamp").click()
+    page.get_by_label("Units of Ordered Lamp").fill("2")
+    expect(page.locator(".order-total")).to_contain_text("25.00")
+    page.get_by_label("Customer").fill("Ada")
+    page.get_by_label("Ships to").fill("1 Main Street")
+    page.get_by_role("button", name="Place order").click()
+    expect(page.get_by_role("heading", name="Order of Ada")).to_be_visible()
+    expect(badge(page)).to_have_text("Pending")
+    for action, status in WAY:
+        steps = page.locator(".order-steps button.primary")
+        expect(steps).to_have_text(action)
+        steps.click()
+        expect(badge(page)).to_have_text(status)
+    expect(page.locator(".order-steps button")).to_have_count(0)
+    expect(page.get_by_role("list", name="The way of this order").locator(".past")).to_have_count(5)
+
+
+def test_a_step_of_somebody_else_is_seen(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    order = {
+        "items": [{"productId": new_product(stock=1, name="Followed"), "quantity": 1}],
+        "customerId": "Grace",
+        "shippingAddress": "2 Main Street",
+    }
+    order_id = api.post("/api/pms/orders", json=order, headers={"Prefer": "wait=20"}).json()[
+        "orderId"
+    ]
+    page = window(f"#/orders/{order_id}")
+    expect(badge(page)).to_have_text("Pending")
+    api.patch(f"/api/pms/orders/{order_id}/status", json={"status": "confirmed"})
+    expect(badge(page)).to_have_text("Confirmed")
+    page.get_by_role("button", name="Cancel order").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel order").click()
+    expect(badge(page)).to_have_text("Cancelled")
+
+
+def test_an_order_that_cannot_be_filled_says_so(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=1, name="Rare Vase")
+    page = window("#/orders/new")
+    page.get_by_placeholder("Find by name or SKU").fill("rare vase")
+    page.get_by_role("button", name="Add Rare Vase").click()
+    page.get_by_label("Units of Rare Vase").fill("2")
+    page.get_by_label("Customer").fill("Linus")
+    page.get_by_label("Ships to").fill("3 Main Street")
+    page.get_by_role("button", name="Place order").click()
+    expect(badge(page)).to_have_text("Rejected")
+    expect(page.get_by_role("note")).to_be_visible()
+
+
+def test_new_orders_come_in_by_themselves(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=1, name="Surprise")
+    page = window("#/orders?customerId=Barbara")
+    expect(page.get_by_text("No order is like that")).to_be_visible()
+    order = {
+        "items": [{"productId": product_id, "quantity": 1}],
+        "customerId": "Barbara",
+        "shippingAddress": "4 Main Street",
+    }
+    assert api.post("/api/pms/orders", json=order).status_code == 202
+    expect(page.get_by_role("link", name="Surprise")).to_be_visible()
+    expect(page.locator(".row .badge")).to_have_text("Pending")

@@ -1,0 +1,192 @@
+"""Every page: whole, readable by everybody, and pictured in both themes and three widths."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+# WCAG 2.2 at level AA, and what is known as good practice.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = {360: 800, 768: 1024, 1440: 900}
+NAMES = ["Walnut Tray", "Linen Throw", "Brass Bookend", "Oak Side Table", "Felt Pen Tray"]
+
+
+@pytest.fixture(scope="module")
+def shop(service: Any, admin_key: str) -> dict[str, str]:
+    """A small lively shop; gives the addresses of its pages, by their names."""
+    api = Api(service.url, admin_key)
+    waits = {"Prefer": "wait=20"}
+
+    def adjust(product_id: str, quantity: int, kind: str) -> Any:
+        body = {"productId": product_id, "quantity": quantity, "type": kind, "reason": "delivery"}
+        return api.post("/api/inventory/adjust", json=body, headers=waits)
+
+    ids = []
+    for number, name in enumerate(NAMES):
+        body = {
+            "name": name,
+            "description": f"{name}, made to last.",
+            "price": 12.5 + 10 * number,
+            "categoryId": "home",
+            "images": ["/images/1.jpg"],
+            "sku": f"PICTURED-{number}",
+        }
+        ids.append(api.post("/api/pms/products", json=body).json()["id"])
+        api.put(f"/api/pms/products/{ids[-1]}/publish", json={"status": "published"})
+        adjust(ids[-1], 4 * number + 3, "increment")
+    refused = adjust(ids[0], 99, "decrement").json()["operationId"]
+    order_id = ""
+    for number in range(6):
+        order = {
+            "items": [{"productId": one, "quantity": 1} for one in ids[2 : 4 + number % 2]],
+            "customerId": f"Customer {number}",
+            "shippingAddress": f"{number} Main Street",
+        }
+        made = api.post("/api/pms/orders", json=order, headers=waits).json()
+        order_id = made.get("orderId", order_id)
+    for status in ("confirmed", "processing"):
+        step = {"status": status}
+        api.patch(f"/api/pms/orders/{order_id}/status", json=step, headers=waits)
+    rows = [{"productId": one, "quantity": 90, "type": "decrement"} for one in ids]
+    bulk = api.post("/api/inventory/adjustments", json=rows, headers=waits).json()["id"]
+    return {
+        "overview": "#/",
+        "products": "#/products",
+        "product": f"#/products/{ids[4]}",
+        "product-new": "#/products/new",
+        "orders": "#/orders",
+        "order": f"#/orders/{order_id}",
+        "order-new": "#/orders/new",
+        "operations": "#/operations",
+        "operation": f"#/operations/{refused}",
+        "bulk": f"#/operations/{bulk}",
+        "upload": "#/operations/upload",
+        "alerts": "#/alerts",
+        "service-alerts": "#/alerts?about=system",
+        "keys": "#/keys",
+        "nothing": "#/nothing/here",
+    }
+
+
+def settle(page: Page) -> None:
+    """Until nothing is on its way any more."""
+    page.locator("main h1").first.wait_for()
+    expect(page.locator(".skeleton")).to_have_count(0)
+    page.evaluate("document.fonts.ready")
+
+
+def judge(page: Page) -> None:
+    """Nothing that axe calls serious or critical; nothing wider than the window."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", RULES
+    )
+    serious = [
+        (one["id"], [node["html"][:200] for node in one["nodes"]][:5])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert not serious, serious
+    wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wider <= 0, f"{wider} pixels stick out"
+
+
+def look(page: Page, name: str, pictures: Path) -> None:
+    """Judge and picture a page in both themes and all widths."""
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+            settle(page)
+            page.screenshot(path=pictures / f"{name}-{theme}-{width}.png", full_page=True)
+            if (theme, width) != ("dark", 768):
+                judge(page)
+
+
+PAGES = [
+    "overview",
+    "products",
+    "product",
+    "product-new",
+    "orders",
+    "order",
+    "order-new",
+    "operations",
+    "operation",
+    "bulk",
+    "upload",
+    "alerts",
+    "service-alerts",
+    "keys",
+    "nothing",
+]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_good_to_use(
+    window: Callable[..., Page], shop: dict[str, str], name: str, pictures: Path
+) -> None:
+    page = window(shop[name])
+    settle(page)
+    expect(page.locator(".trouble[role=alert]")).to_have_count(0)
+    look(page, name, pictures)
+
+
+def test_signing_in_is_good_to_use(windows: Any, pictures: Path) -> None:
+    look(windows.open(), "sign-in", pictures)
+
+
+def test_dialogs_are_good_to_use(
+    window: Callable[..., Page], shop: dict[str, str], pictures: Path
+) -> None:
+    page = window(shop["product"])
+    page.get_by_role("button", name="Edit").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look(page, "dialog", pictures)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Edit")).to_be_focused()
+
+
+def test_it_can_be_used_by_keyboard_alone(window: Callable[..., Page], shop: Any) -> None:
+    page = window(shop["products"])
+    settle(page)
+    page.locator("body").focus()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Products")).to_be_focused()
+    search = page.get_by_placeholder("Search by name or SKU")
+    while not search.evaluate("element => element === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.type("PICTURED-4")
+    expect(page.locator(".row")).to_have_count(1)
+    first = page.locator(".row a").first
+    while not first.evaluate("element => element === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=NAMES[4])).to_be_focused()
+
+
+def test_the_theme_can_be_chosen(window: Callable[..., Page]) -> None:
+    page = window("#/", color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.get_by_role("button", name="Change to light").click()
+    page.get_by_role("button", name="Change to dark").click()
+    assert page.evaluate(paper) != light
+    page.reload()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    page.get_by_role("button", name="Change to as the system").click()
+    assert page.evaluate(paper) == light
+
+
+def test_the_documents_are_linked(window: Callable[..., Page]) -> None:
+    page = window("#/")
+    page.get_by_role("link", name="Documents").click()
+    expect(page.get_by_role("heading", name="Quick start")).to_be_visible()

@@ -1,0 +1,127 @@
+"""Products on the screen: made, found, edited without losing anybody's change, adjusted live."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api
+
+Window = Callable[..., Page]
+
+
+def stock_of(page: Page) -> Any:
+    return page.get_by_test_id("stock")
+
+
+def adjust(page: Page, what: str, quantity: int) -> None:
+    page.get_by_role("button", name=what).first.click()
+    page.get_by_label("Quantity").fill(str(quantity))
+    page.locator("form.adjust button.primary").click()
+
+
+def test_a_product_is_made_published_and_found(window: Window) -> None:
+    page = window("#/products/new")
+    page.get_by_label("Name").fill("Walnut Tray")
+    page.get_by_label("Price").fill("24.50")
+    page.get_by_label("Category").fill("kitchen")
+    page.get_by_label("Description").fill("Carries four mugs.")
+    page.get_by_role("button", name="Create product").click()
+    expect(page.get_by_role("heading", name="Walnut Tray")).to_be_visible()
+    expect(page.locator(".page-head").get_by_text("Draft")).to_be_visible()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.locator(".page-head").get_by_text("Published", exact=True)).to_be_visible()
+    page.goto("/#/products")
+    page.get_by_placeholder("Search by name or SKU").fill("walnut t")
+    expect(page.get_by_role("link", name="Walnut Tray")).to_be_visible()
+    expect(page.locator(".row")).to_have_count(1)
+    page.get_by_role("button", name="Draft").click()
+    expect(page.get_by_text("No product is like that")).to_be_visible()
+
+
+def test_what_is_wrong_is_said_beside_its_field(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("409")
+    new_product(sku="TAKEN-1")
+    page = window("#/products/new")
+    page.get_by_label("Name").fill("Second")
+    page.get_by_label("Price").fill("1")
+    page.get_by_label("SKU").fill("TAKEN-1")
+    page.get_by_label("Category").fill("kitchen")
+    page.get_by_role("button", name="Create product").click()
+    expect(page.get_by_role("alert")).to_contain_text("SKU")
+    expect(page.get_by_label("Name")).to_have_value("Second")
+
+
+def test_an_adjustment_in_one_window_is_seen_in_another(
+    windows: Any, window: Window, key_with: Callable[[str], str], new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=10, name="Shared")
+    mine = window(f"#/products/{product_id}")
+    theirs = windows.open(key_with("read"), f"#/products/{product_id}")
+    for page in (mine, theirs):
+        expect(stock_of(page)).to_contain_text("10")
+    adjust(mine, "Add", 5)
+    expect(mine.locator(".step")).to_have_attribute("data-phase", "succeeded")
+    expect(mine.locator(".step")).to_contain_text("15 can be sold now")
+    for page in (mine, theirs):
+        expect(stock_of(page)).to_contain_text("15")
+        expect(page.get_by_role("region", name="Movements").locator("tbody tr")).to_have_count(2)
+
+
+def test_a_refusal_says_why(window: Window, new_product: Callable[..., str]) -> None:
+    page = window(f"#/products/{new_product(stock=2, name='Scarce')}")
+    expect(stock_of(page)).to_contain_text("2")
+    adjust(page, "Take out", 3)
+    expect(page.locator(".step")).to_have_attribute("data-phase", "failed")
+    expect(page.locator(".step")).to_contain_text("Only 2 units can be taken out.")
+    expect(stock_of(page)).to_contain_text("2")
+
+
+def test_it_is_pending_while_no_worker_is_there(
+    window: Window, service: Any, new_product: Callable[..., str]
+) -> None:
+    page = window(f"#/products/{new_product(stock=1, name='Waiting')}")
+    expect(stock_of(page)).to_contain_text("1")
+    service.stop("worker")
+    try:
+        adjust(page, "Add", 1)
+        expect(page.locator(".step")).to_have_attribute("data-phase", "pending")
+        expect(stock_of(page)).to_contain_text("1")
+    finally:
+        service.start("worker")
+    expect(page.locator(".step")).to_have_attribute("data-phase", "succeeded")
+    expect(stock_of(page)).to_contain_text("2")
+
+
+def test_nobody_loses_a_change(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("412")
+    product_id = new_product(name="Contested", price=5)
+    page = window(f"#/products/{product_id}")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Name").fill("Contested by me")
+    changed = api.patch(f"/api/pms/products/{product_id}", json={"price": 6})
+    assert changed.status_code == 200
+    page.get_by_role("button", name="Save").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_contain_text("Somebody changed this product")
+    expect(dialog.get_by_role("row", name="Price")).to_contain_text("6")
+    dialog.get_by_role("button", name="Save mine on top").click()
+    expect(page.get_by_role("heading", name="Contested by me")).to_be_visible()
+    found = api.get(f"/api/products/{product_id}").json()
+    assert (found["name"], found["price"]) == ("Contested by me", 6)
+
+
+def test_an_edit_in_one_window_is_seen_in_another(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Before")
+    page = window(f"#/products/{product_id}")
+    expect(page.get_by_role("heading", name="Before")).to_be_visible()
+    # The page follows the product once its own snapshot is there.
+    expect(stock_of(page)).to_contain_text("0")
+    assert api.patch(f"/api/pms/products/{product_id}", json={"name": "After"}).status_code == 200
+    expect(page.get_by_role("heading", name="After")).to_be_visible()

@@ -1,0 +1,49 @@
+"""Signing in: a key opens the door as far as its scopes, and is forgotten with the tab."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.functional.service import Api
+
+
+def test_an_unknown_key_is_refused_and_kept_nowhere(windows: Any) -> None:
+    windows.allowed.append("401")
+    page: Page = windows.open()
+    page.get_by_label("API key").fill("pms_not_a_key_of_this_shop")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not known")
+    assert page.evaluate("Object.keys(sessionStorage).length + document.cookie.length") == 0
+
+
+def test_a_key_lasts_as_long_as_the_tab(windows: Any, admin_key: str) -> None:
+    page: Page = windows.open(admin_key)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    assert page.evaluate("JSON.stringify(localStorage)") == "{}"
+    page.reload()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+    page.reload()
+    expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_a_key_that_may_only_read_is_offered_nothing_else(
+    windows: Any, key_with: Callable[[str], str], new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=3, name="Looked at")
+    page: Page = windows.open(key_with("read"), f"#/products/{product_id}")
+    expect(page.get_by_role("heading", name="Looked at")).to_be_visible()
+    expect(page.get_by_text("This key may look, not adjust.")).to_be_visible()
+    expect(page.get_by_role("button", name="Edit")).to_have_count(0)
+    expect(page.get_by_role("link", name="Keys")).to_have_count(0)
+
+
+def test_a_revoked_key_is_signed_out(windows: Any, api: Api) -> None:
+    windows.allowed += ["401", "WebSocket"]
+    made = api.post("/api/keys", json={"name": "leaving", "scopes": ["read"]}).json()
+    page: Page = windows.open(made["secret"])
+    assert api.delete(f"/api/keys/{made['id']}").status_code == 204
+    expect(page.get_by_role("alert")).to_contain_text("no longer valid")
