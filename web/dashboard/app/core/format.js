@@ -68,8 +68,8 @@ export function dateTime(value, timeStyle = 'medium') {
 }
 
 /** A time of the day. */
-export function clock(value) {
-  return formatter(Intl.DateTimeFormat, { timeStyle: 'medium' }).format(new Date(value));
+export function clock(value, timeStyle = 'medium') {
+  return formatter(Intl.DateTimeFormat, { timeStyle }).format(new Date(value));
 }
 
 /** A day of the calendar, given as 2026-11-23; a month as 2026-11. */

@@ -1,7 +1,9 @@
 // The health of the parts: a quiet row that is loud when something is wrong.
 import { duration, number, plural } from '../core/format.js';
 import { html } from '../core/html.js';
+import { connection } from '../core/live.js';
 import { useResource } from '../core/resource.js';
+import { useStore } from '../core/store.js';
 
 const EVERY_MILLISECONDS = 5000;
 const PARTS = [
@@ -29,6 +31,8 @@ export function partsOf(health) {
 /** One line in the rail. */
 export function HealthRow() {
   const { data, error } = useHealth();
+  const { phase } = useStore(connection);
+  if (phase === 'offline') return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Not known while offline</p>`;
   if (error && !data) return html`<p class="health-line bad"><span class="dot" aria-hidden="true"></span>No answer from the service</p>`;
   if (!data) return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Looking…</p>`;
   const away = partsOf(data).filter((part) => !part.healthy);

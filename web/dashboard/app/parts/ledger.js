@@ -23,7 +23,8 @@ export function Ledger({ productId }) {
 function History({ items }) {
   const { xs, series } = useMemo(() => drawn(items), [items]);
   const isLong = xs.at(-1) - xs[0] > 2 * DAY_SECONDS;
-  const axis = (index, at) => (isLong ? DAY.format((at ?? xs[index]) * 1000) : clock((at ?? xs[index]) * 1000));
+  const isShort = xs.at(-1) - xs[0] < 600;
+  const axis = (index, at) => (isLong ? DAY.format((at ?? xs[index]) * 1000) : clock((at ?? xs[index]) * 1000, isShort ? 'medium' : 'short'));
   return html`<${Chart} label="Stock over time" xs=${xs} series=${series} time=${true} height=${200} axis=${axis} table=${false}
       tip=${(index) => dateTime(xs[index] * 1000)} format=${(value) => number(value)} />
     <p class="legend"><span><i class="swatch first area"></i>Can be sold</span><span><i class="swatch second dashed"></i>In the house</span></p>`;

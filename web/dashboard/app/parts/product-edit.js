@@ -76,7 +76,7 @@ function Conflict({ fields, base, theirs }) {
       <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">Theirs</th><th scope="col">Yours</th></tr></thead>
       <tbody>${rows.map((name) => html`<tr key=${name}><th scope="row">${NAMES[name]}</th><td>${before[name] || '–'}</td>
         <td class=${now[name] !== before[name] ? 'differs' : ''}>${now[name] || '–'}</td>
-        <td class=${fields[name] !== before[name] ? 'differs' : ''}>${fields[name] || '–'}</td></tr>`)}</tbody>
+        <td class=${fields[name] !== before[name] ? 'differs' : ''}>${fields[name] === before[name] ? html`<span class="fine">as theirs</span>` : fields[name] || '–'}</td></tr>`)}</tbody>
     </table></div>
   </div>`;
 }
