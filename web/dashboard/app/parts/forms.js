@@ -24,9 +24,14 @@ export function Dialog({ title, onClose, children, wide }) {
   const dialog = useRef(null);
   useLayoutEffect(() => {
     const before = document.activeElement;
-    dialog.current.showModal();
-    dialog.current.querySelector('[autofocus], input, select, textarea')?.focus();
-    return () => before?.focus?.({ preventScroll: true });
+    const shown = dialog.current;
+    shown.showModal();
+    shown.querySelector('[autofocus], input, select, textarea')?.focus();
+    return () => {
+      // While it is open, nothing behind it can have the focus.
+      shown.close();
+      before?.focus?.({ preventScroll: true });
+    };
   }, []);
   const close = (event) => {
     event.preventDefault();
