@@ -69,12 +69,12 @@ def measure(bench: Bench) -> None:
     """Full line, one by one, and the best number of connections."""
     url = bench.ground.create_database(bench.ground.next_name("one_each"))
     (hot_product,) = shelves.prepare(url, 1, STOCK)
-    many, few = (20_000, 1_500) if not bench.short else (4_000, 200)
+    many, few = (20_000, 1_500) if not bench.short else (4_000, 150)
     best: list[int] = []
 
     def connections() -> float:
         tried = {
-            count: adjustments_a_second(url, hot_product, count, bench.seconds(1.5, 0.4))
+            count: adjustments_a_second(url, hot_product, count, bench.seconds(1.5, 0.3))
             for count in _CONNECTIONS
         }
         best.append(max(tried, key=lambda count: tried[count]))

@@ -15,7 +15,7 @@ SHOPS = ("naive", "queueless", "ours")
 
 def measure(bench: Bench) -> None:
     """Spread and hot, for ours and both peers."""
-    seconds = bench.seconds(6.0, 1.0)
+    seconds = bench.seconds(6.0, 0.8)
     with ExitStack() as stack:
         runs = {}
         for hot in (False, True):

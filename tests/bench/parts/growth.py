@@ -64,7 +64,7 @@ def measure(bench: Bench) -> None:
             _fill(bench, shop, count)
             ready = stack.enter_context(journey(shop, False, bench.ground.server_pids))
             ready.flood(bench.seconds(3.0, 0.5))
-            runs[name] = lambda one=ready: one.flood(bench.seconds(6.0, 1.5))
+            runs[name] = lambda one=ready: one.flood(bench.seconds(6.0, 1.0))
         found = bench.interleave(runs, 3 if bench.short else 5)
     cost = {name: [run.cpu * 1e6 for run in done] for name, done in found.items()}
     detail = f"with {many:,} {show(median(cost['many']))} µs of CPU, {_rate(found['many'])}/s; "

@@ -34,11 +34,11 @@ def measure(bench: Bench) -> None:
         saturations: list[float] = []
 
         def flood() -> float:
-            saturations.append(naive.flood(bench.seconds(4.0, 1.0)).rate)
+            saturations.append(naive.flood(bench.seconds(4.0, 0.8)).rate)
             return saturations[-1]
 
         def climb() -> float:
-            return _climb(ours, saturations[-1], bench.seconds(4.0, 1.0))
+            return _climb(ours, saturations[-1], bench.seconds(4.0, 0.8))
 
         found = bench.interleave({"naive": flood, "ours": climb})
     rates = [one * other for one, other in zip(found["ours"], found["naive"], strict=True)]

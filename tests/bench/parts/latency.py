@@ -11,7 +11,7 @@ _RATE = 10.0
 
 def measure(bench: Bench) -> None:
     """Ours and naive."""
-    seconds = bench.seconds(15.0, 2.5)
+    seconds = bench.seconds(15.0, 2.0)
     with ExitStack() as stack:
         runs = {}
         for name in ("naive", "queueless", "ours"):
