@@ -54,6 +54,8 @@ def main() -> None:
         for part in PARTS:
             if not arguments.only or part in arguments.only:
                 _run(bench, part)
+                # An hour is long: what was measured stays, even if the rest is broken off.
+                text = table.write(bench, machine, ROOT / "build/bench")
         bench.notes.append(f"it took {(time.monotonic() - began) / 60:.1f} minutes")
     finally:
         street.close()

@@ -62,9 +62,18 @@ class Bench:
                 found[name].append(run())
         return found
 
-    def tell(self, key: str, values: Sequence[float], detail: str) -> None:
-        """A row's values, one for each repetition."""
-        self.figures[key] = Figure(list(values), detail)
+    def tell(
+        self, key: str, values: Sequence[float], detail: str, *, smaller: bool = False
+    ) -> None:
+        """A row's values, one for each repetition.
+
+        Args:
+            key: of the goal.
+            values: their median is judged.
+            detail: the absolute figures behind them.
+            smaller: it was measured with less than the goal speaks of.
+        """
+        self.figures[key] = Figure(list(values), detail, smaller=smaller)
         self.say(f"{key}: {self.figures[key].shown}   {detail}")
 
     def lack(self, key: str, why: str) -> None:

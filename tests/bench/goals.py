@@ -26,10 +26,13 @@ class Goal:
     unit: str = ""
     cores: int = 1
 
-    def judge(self, value: float, cores: int) -> str:
+    def judge(self, figure: "Figure", cores: int) -> str:
         """In a word."""
         if self.goal is None:
             return "stated"
+        if figure.smaller:
+            return "not judged: smaller than the goal's"
+        value = figure.value
         if cores < self.cores:
             return f"not judged: needs {self.cores} cores"
         if self._reaches(value, self.stretch):
@@ -60,11 +63,13 @@ class Figure:
         values: one for each repetition.
         detail: the absolute figures behind it, and what the reader must know.
         missing: why there is none.
+        smaller: whether it was measured with less than the goal speaks of.
     """
 
     values: list[float] = field(default_factory=list)
     detail: str = ""
     missing: str = ""
+    smaller: bool = False
 
     @property
     def value(self) -> float:

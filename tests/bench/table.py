@@ -44,7 +44,7 @@ def _table(bench: Bench, machine: list[tuple[str, str]]) -> str:
 def _line(goal: Goal, figure: Figure) -> str:
     if figure.missing:
         return f"| {goal.what} | {goal.wanted} | | {figure.missing} | {figure.detail} |"
-    verdict = goal.judge(figure.value, os.cpu_count() or 1)
+    verdict = goal.judge(figure, os.cpu_count() or 1)
     unit = f" {goal.unit}" if goal.unit else ""
     return f"| {goal.what} | {goal.wanted} | {figure.shown}{unit} | {verdict} | {figure.detail} |"
 
@@ -63,7 +63,7 @@ def _plot(bench: Bench) -> str:
         reached = _share(goal, figure.value)
         low, high = sorted((_share(goal, min(figure.values)), _share(goal, max(figure.values))))
         y = _TOP + number * _ROW
-        word = goal.judge(figure.value, os.cpu_count() or 1)
+        word = goal.judge(figure, os.cpu_count() or 1)
         colour = next((c for w, c in _COLOURS.items() if word.startswith(w)), "#757575")
         middle = y + _ROW / 2 - 3
         label = f"{goal.what}: {figure.shown}{' ' + goal.unit if goal.unit else ''}"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench import table
 from tests.bench.bench import Bench
-from tests.bench.goals import GOALS, Goal
+from tests.bench.goals import GOALS, Figure, Goal
 from tests.bench.ground import Ground
 from tests.bench.load import build_request, connections, press
 from tests.bench.loop import Loop
@@ -99,5 +99,12 @@ def test_the_table_judges(ground: Ground, tmp_path: Path) -> None:
 def test_a_goal_that_needs_more_cores_is_not_judged() -> None:
     """Two processes cannot be faster than one where one already has all there is."""
     goal = Goal("two", "two ÷ one", 1.6, cores=4)
-    assert goal.judge(1.0, 2) == "not judged: needs 4 cores"
-    assert goal.judge(1.0, 4) == "MISSED"
+    assert goal.judge(Figure([1.0]), 2) == "not judged: needs 4 cores"
+    assert goal.judge(Figure([1.0]), 4) == "MISSED"
+
+
+def test_less_than_the_goal_speaks_of_is_not_judged() -> None:
+    """The short form shows a figure, and claims nothing by it."""
+    goal = Goal("bulk", "rows a second", 4)
+    assert goal.judge(Figure([5.0]), 2) == "met"
+    assert goal.judge(Figure([5.0], smaller=True), 2).startswith("not judged")

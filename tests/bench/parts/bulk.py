@@ -4,7 +4,7 @@ import threading
 import time
 from statistics import median
 
-from tests.bench.bench import Bench
+from tests.bench.bench import REPETITIONS, Bench, ratios
 from tests.bench.goals import show
 from tests.bench.runs import Journey, journey, percentile
 from tests.bench.shops import Ours
@@ -79,11 +79,16 @@ def measure(bench: Bench) -> None:
     detail = f"bulk {show(median(rows))} rows/s, single {show(median(singles))}/s"
     if bench.short:
         detail += "; with 20,000 rows"
-    bench.tell("bulk", [one / median(singles) for one in rows], detail)
-    beside = [_beside(bench, shop, bulk) for _ in range(1 if bench.short else 3)]
+    bench.tell("bulk", ratios(rows, singles), detail, smaller=bench.short)
+    beside = [_beside(bench, shop, bulk) for _ in range(REPETITIONS)]
     detail = f"{_BESIDE:g}/s on other products; p50 "
     detail += f"{median(percentile(each, 0.5) for each in beside) * 1000:.0f} ms"
-    bench.tell("bulk_beside", [percentile(each, 0.99) * 1000 for each in beside], detail)
+    bench.tell(
+        "bulk_beside",
+        [percentile(each, 0.99) * 1000 for each in beside],
+        detail,
+        smaller=bench.short,
+    )
 
 
 def _beside(bench: Bench, shop: Ours, bulk: _Bulk) -> list[float]:

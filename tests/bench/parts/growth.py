@@ -69,7 +69,7 @@ def measure(bench: Bench) -> None:
     cost = {name: [run.cpu * 1e6 for run in done] for name, done in found.items()}
     detail = f"with {many:,} {show(median(cost['many']))} µs of CPU, {_rate(found['many'])}/s; "
     detail += f"with {few:,} {show(median(cost['few']))} µs, {_rate(found['few'])}/s"
-    bench.tell("growth", ratios(cost["many"], cost["few"]), detail)
+    bench.tell("growth", ratios(cost["many"], cost["few"]), detail, smaller=bench.short)
 
 
 def _rate(done: list[Run]) -> str:

@@ -28,7 +28,8 @@ def measure(bench: Bench) -> None:
         after = _now(bench, shop)
     detail = f"fresh {_shown(fresh)}; after {first:,} operations {_shown(before)}; "
     detail += f"after {done:,} {_shown(after)}"
-    bench.tell("memory", [sum(after.values()) / sum(before.values())], detail)
+    grown = sum(after.values()) / sum(before.values())
+    bench.tell("memory", [grown], detail, smaller=bench.short)
 
 
 def _now(bench: Bench, shop: Ours) -> dict[str, int]:

@@ -72,7 +72,7 @@ def measure(bench: Bench) -> None:
     milliseconds = {name: median(each) * 1000 for name, each in found.items()}
     detail = f"{count:,} orders; raw {show(milliseconds['raw'])} ms by psycopg2, ours "
     detail += f"{show(milliseconds['ours'])} ms over HTTP, {len(answers[0][1]):,} bytes"
-    bench.tell("sales", ratios(found["raw"], found["ours"]), detail)
+    bench.tell("sales", ratios(found["raw"], found["ours"]), detail, smaller=bench.short)
 
 
 def _timed(run: object) -> float:
