@@ -21,6 +21,8 @@ _COMMANDS = {
         "web.cli_stock:adjust",
         "Add units to a product's stock, or take them out, and wait for the end.",
     ),
+    "import": ("web.cli_import:import_", "Take in products, or many changes of stock, from CSV."),
+    "export": ("web.cli_export:export", "Write products, stock, movements or orders as CSV."),
     "watch": ("web.cli_watch:watch", "Show what happens as it happens, until Ctrl-C."),
     "status": (
         "web.cli_status:status",

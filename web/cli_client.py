@@ -1,8 +1,9 @@
 """The command line's client of the API: patient with what passes, clear about what does not."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import requests
 from uuid_utils.compat import uuid7
@@ -13,6 +14,7 @@ from web.cli_target import Target
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
 _PAUSE = 0.5
+_UPLOAD_SECONDS = 120.0
 _CODES = {401: KEY, 403: KEY, 404: UNKNOWN, 409: REFUSED, 412: REFUSED, 422: USAGE}
 
 
@@ -103,6 +105,38 @@ class Api:
             method, path, params=query, json=body, headers=headers, seconds=wait or 0
         )
 
+    def upload(self, path: str, file: IO[bytes], *, once: str, **query: Any) -> Answer:
+        """Send a CSV file, as it is, once.
+
+        Args:
+            path: where to.
+            file: is read anew if it has to be sent again.
+            once: the idempotency key.
+            query: the query's parameters.
+        """
+        self.target.key()
+        headers = {"Idempotency-Key": once, "Content-Type": "text/csv"}
+        return self._request(
+            "POST", path, params=query, data=file, headers=headers, seconds=_UPLOAD_SECONDS
+        )
+
+    def download(self, path: str, **query: Any) -> Iterator[bytes]:
+        """A list as CSV, piece by piece.
+
+        Raises:
+            CommandError: it cannot be read, or broke off.
+        """
+        self.target.key()
+        what = {"params": query, "headers": {"Accept": "text/csv"}, "stream": True}
+        with self._send("GET", path, _READ_SECONDS, what) as response:
+            if not response.headers.get("Content-Type", "").startswith("text/csv"):
+                self._read(response, ())
+                raise self._stranger(response)
+            try:
+                yield from response.iter_content(65_536)
+            except requests.RequestException as error:
+                raise CommandError(f"the export broke off: {printable(error)[:200]}") from None
+
     def health(self) -> dict[str, Any]:
         """How the service says it is, also when that is badly; needs no key."""
         return dict(self._request("GET", "/health", also=(503,)).body)
@@ -123,9 +157,16 @@ class Api:
     def _try(
         self, method: str, path: str, also: tuple[int, ...], patience: float, what: dict[str, Any]
     ) -> Answer:
+        if hasattr(what.get("data"), "seek"):
+            what["data"].seek(0)
+        return self._read(self._send(method, path, patience, what), also)
+
+    def _send(
+        self, method: str, path: str, patience: float, what: dict[str, Any]
+    ) -> requests.Response:
         url = self.target.url
         try:
-            response = self._session.request(
+            return self._session.request(
                 method,
                 url + path,
                 timeout=(_CONNECT_SECONDS, patience),
@@ -137,6 +178,8 @@ class Api:
             raise AwayError(f"{url} does not answer in time; `pms status` says more") from None
         except (requests.RequestException, UnicodeError) as error:
             raise self._unreachable(error) from None
+
+    def _read(self, response: requests.Response, also: tuple[int, ...]) -> Answer:
         if response.status_code == 204:
             return Answer(204, None)
         try:

@@ -50,6 +50,8 @@ def accept_with(
                 key=claim.key,
                 operation_id=operation.id,
             )
+        # With how far it is, which is kept with the rows.
+        operation = operations.find(connection, operation.id) or operation
         may_crash("recorded")
     may_crash("accepted")
     services().waker.ask(COMMANDS[operation.kind].queue)

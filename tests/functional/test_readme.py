@@ -146,10 +146,11 @@ def test_the_key_commands(service: Service, tmp_path: Path) -> None:
 
 
 def test_the_commands_of_the_command_line(
-    service: Service, new_product: Callable[..., str]
+    service: Service, new_product: Callable[..., str], tmp_path: Path
 ) -> None:
     sku = f"README-{os.getpid()}"
     new_product(sku=sku)
+    (tmp_path / "delivery.csv").write_text(f"sku,quantity,type\n{sku},3,increment\n")
     block = README[README.index("## At the command line") : README.index("## Settings")]
     lines = [line.split("#")[0].strip() for line in block.splitlines() if line.startswith("pms ")]
     verbs = {line.split()[1] for line in lines}
@@ -162,6 +163,7 @@ def test_the_commands_of_the_command_line(
         subprocess.run(
             [str(Path(sys.executable).parent / words[0]), *words[1:], "--url", service.url],
             env=service.env,
+            cwd=tmp_path,
             capture_output=True,
             timeout=60,
             check=True,

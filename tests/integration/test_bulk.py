@@ -93,7 +93,7 @@ def test_every_row_is_applied_and_leaves_its_trace(
         headers={"X-Request-ID": "bulk-1"},
     )
     assert sent["kind"] == "adjust-many"
-    assert operation(client, sent)["progress"] == {"done": 0, "total": 3}
+    assert sent["progress"] == operation(client, sent)["progress"] == {"done": 0, "total": 3}
     apply_line()
     ended = operation(client, sent)
     assert (ended["status"], ended["error"], ended["attempts"]) == ("succeeded", None, 1)

@@ -1,0 +1,168 @@
+"""Many adjustments at once on real processes: the command line, sockets, and a worker that dies."""
+
+import csv
+import json
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.faults.load import ask_database
+from tests.functional.service import ADMIN_KEY, Api, Service, wait_until
+
+PATH = "/api/inventory/adjustments"
+NewProduct = Callable[..., str]
+_PMS = (sys.executable, "-c", "from web.cli import main; main(prog_name='pms')")
+
+
+@pytest.fixture
+def pms(service: Service, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*_PMS, *arguments],
+            env=service.env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+
+    return run
+
+
+@pytest.fixture
+def skus(new_product: NewProduct) -> list[str]:
+    """Three products, by their SKUs."""
+    names = [f"BULK-{uuid.uuid4().hex[:12]}" for _ in range(3)]
+    for name in names:
+        new_product(sku=name)
+    return names
+
+
+def ended(api: Api, operation_id: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = api.get(f"/api/operations/{operation_id}").json()
+    return found if found["status"] != "queued" else None
+
+
+def stocks(api: Api, skus: list[str]) -> dict[str, int]:
+    items = api.get("/api/inventory/stock?limit=100").json()["items"]
+    return {one["sku"]: one["stock"] for one in items if one["sku"] in skus}
+
+
+def test_a_worker_killed_in_the_middle_goes_on_where_it_was(
+    service: Service, api: Api, skus: list[str]
+) -> None:
+    total = 6_000
+    lines = [f"{skus[n % 3]},1,increment" for n in range(total)]
+    body = "\n".join(["sku,quantity,type", *lines]).encode()
+    sent = api.post(PATH, data=body, headers={"Content-Type": "text/csv"})
+    assert sent.status_code == 202, sent.text
+    path = f"/api/operations/{sent.json()['id']}"
+    for share in (0.1, 0.4):
+        wait_until(lambda: api.get(path).json()["progress"]["done"] >= total * share, 40)  # noqa: B023
+        for child in psutil.Process(service.processes["worker"].pid).children(recursive=True):
+            child.kill()
+    result = wait_until(lambda: ended(api, sent.json()["id"]), 60)["result"]
+    assert (result["applied"], result["refused"]) == (total, 0)
+    assert stocks(api, skus) == dict.fromkeys(skus, total // 3)
+    made = ask_database(
+        service,
+        "SELECT count(*) FROM stock_movements WHERE operation_id = :id AND on_hand_change = 1",
+        id=sent.json()["id"],
+    )
+    assert made == total
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(service: Service, api: Api) -> None:
+    before = api.get("/api/operations?kind=adjust-many").json()["items"]
+    target = urlsplit(service.url)
+    with socket.create_connection((target.hostname, target.port)) as connection:
+        head = (
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\n"
+            "Content-Type: text/csv\r\nContent-Length: 100000\r\n\r\nsku,quantity,type\n"
+        )
+        connection.sendall(head.encode())
+    assert api.get("/api/operations?kind=adjust-many").json()["items"] == before
+    assert api.get("/health").status_code == 200
+
+
+def test_import_stock_shows_the_end_and_what_was_refused(
+    pms: Any, api: Api, skus: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "delivery.csv"
+    file.write_text(f"sku;quantity;type\n{skus[0]};5;increment\n{skus[1]};2;decrement\n")
+    tried = pms("import", "stock", "delivery.csv", "--dry-run")
+    assert (tried.returncode, stocks(api, skus)[skus[0]]) == (3, 0)
+    assert "1 rows would be applied, 1 refused" in tried.stdout
+    done = pms("import", "stock", "delivery.csv", "--once", "D-1" + skus[0])
+    assert done.returncode == 3
+    assert "1 rows applied, 1 refused" in done.stdout
+    assert f"row 3: {skus[1]}: 2 units were asked for and 0 can be sold." in done.stderr
+    again = pms("import", "stock", "delivery.csv", "--once", "D-1" + skus[0], "--json")
+    assert json.loads(again.stdout)["result"]["applied"] == 1
+    assert stocks(api, skus)[skus[0]] == 5
+    whole = pms("import", "stock", "delivery.csv", "--atomic")
+    assert (whole.returncode, stocks(api, skus)[skus[0]]) == (3, 5)
+
+
+def test_import_stock_of_a_file_that_is_none(pms: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("sku,quantity\nX,1\n")
+    found = pms("import", "stock", "bad.csv")
+    assert found.returncode == 2
+    assert "lacks the column type" in found.stderr
+    assert pms("import", "stock", "nowhere.csv").returncode == 2
+
+
+def test_products_go_out_and_come_back(pms: Any, api: Api, skus: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "products.csv"
+    formula = f"=1+1 {skus[0]}"
+    file.write_text(
+        "sku,name,price,categoryId,images,status\n"
+        f"{skus[0]},{formula},12.30,kitchen,/a.jpg /b.jpg,published\n"
+        f"NEW-{skus[0]},Cup,3,kitchen,,draft\n"
+    )
+    done = pms("import", "products", "products.csv")
+    assert (done.returncode, done.stdout) == (0, "1 created, 1 changed, 0 wrong\n"), done.stderr
+    (found,) = api.get("/api/products", params={"q": formula}).json()["items"]
+    assert (found["price"], found["images"], found["status"]) == (
+        12.3,
+        ["/a.jpg", "/b.jpg"],
+        "published",
+    )
+    assert pms("export", "products", "-o", "out.csv").returncode == 0
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        exported = {one["sku"]: one for one in csv.DictReader(stream)}
+    assert exported[skus[0]]["name"] == "'" + formula
+    with (tmp_path / "back.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(exported[skus[0]]))
+        writer.writeheader()
+        writer.writerow({**exported[skus[0]], "price": "13.00"})
+    assert pms("import", "products", "back.csv").returncode == 0
+    changed = api.get(f"/api/products/{found['id']}").json()
+    assert (changed["name"], changed["price"]) == (formula, 13)
+
+
+def test_wrong_rows_of_products_are_named(pms: Any, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"name,price,categoryId\nCup,1.999,c\n{uuid.uuid4().hex},2,c\n")
+    found = pms("import", "products", "p.csv", "--json")
+    told = json.loads(found.stdout)
+    assert (found.returncode, told["created"], told["wrong"]) == (2, 1, 1)
+    assert told["errors"][0]["row"] == 2
+    (tmp_path / "q.csv").write_text("name,price,categoryId\nCup,cheap,c\n")
+    assert "row 2" in pms("import", "products", "q.csv").stderr
+
+
+@pytest.mark.parametrize("what", ["products", "stock", "movements", "orders"])
+def test_every_list_can_be_exported(pms: Any, skus: list[str], what: str) -> None:
+    found = pms("export", what)
+    assert found.returncode == 0, found.stderr
+    assert next(csv.reader(found.stdout.splitlines()))[0] in ("id", "productId")
+    lines = pms("export", what, "--json").stdout.splitlines()
+    assert all(json.loads(line) for line in lines)
