@@ -154,7 +154,9 @@ def test_the_commands_of_the_command_line(
     block = README[README.index("## At the command line") : README.index("## Settings")]
     lines = [line.split("#")[0].strip() for line in block.splitlines() if line.startswith("pms ")]
     verbs = {line.split()[1] for line in lines}
-    assert verbs == {"demo", "watch", "stock", "adjust", "status", "repair", "doctor"}
+    assert verbs == {
+        *("demo", "watch", "stock", "adjust", "import", "export", "status", "repair", "doctor")
+    }
     # These have tests of their own: they take long, or for ever, or look at what others damage.
     for line in lines:
         if line.split()[1] in ("demo", "watch", "repair"):
