@@ -56,7 +56,7 @@ def test_an_operation_tells_what_was_asked_for(client: Any, product: Callable[..
     product_id = product(stock=3)
     operation_id = client.get("/api/operations").json["items"][0]["id"]
     found = client.get(f"/api/operations/{operation_id}").json
-    assert found["payload"]["product_id"] == product_id
+    assert found["payload"]["productId"] == product_id
     assert found["payload"]["quantity"] == 3
 
 
