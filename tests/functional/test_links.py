@@ -12,9 +12,12 @@ from uuid_utils.compat import uuid7
 from tests.functional.service import Api, Service
 from web.schemas.links import LINKS
 
+# These lead on only where the database has been damaged, or is too large for one look.
+_FOR_THE_DAMAGED = {"checkIntegrity", "repairStock", "repairStream"}
 _ALL = [
     (operation, status, name)
     for operation, answers in LINKS.items()
+    if operation not in _FOR_THE_DAMAGED
     for status, links in answers.items()
     for name in links
 ]

@@ -22,6 +22,8 @@ CHOICE = random.Random(os.environ["FUZZ_SEED"])
 BEYOND_THE_SCHEMA = re.compile(
     r"(sku: |productId: )?there is no such product"
     r"|there is no such stream, or it has no gap"
+    r"|must not be before from"
+    r"|or sku must be given"
     r"|is no cursor of this list"
     r"|must be in the future"
     r"|is out of range"
