@@ -1,13 +1,15 @@
 """How much a client may ask: requests a minute per API key, over all web processes."""
 
+import math
 import time
 from functools import lru_cache
 
 from flask import Flask, Response, g, request
-from flask_limiter import HeaderNames, Limiter
+from flask_limiter import Limiter
 from limits import RateLimitItem, parse
 
 from web import limit_storage
+from web.errors import Problem
 from web.settings import web_settings
 
 
@@ -23,60 +25,60 @@ def _rate() -> str:
     return own or web_settings().rate_limit_api
 
 
-_NAMES = {
-    HeaderNames.LIMIT: "RateLimit-Limit",
-    HeaderNames.REMAINING: "RateLimit-Remaining",
-    HeaderNames.RESET: "RateLimit-Reset",
-    HeaderNames.RETRY_AFTER: "Retry-After",
-}
+class OneLimit(Limiter):
+    """A limiter with one limit for all routes, which need not be looked for by route.
+
+    What is not found counts too: otherwise guessing paths would cost nothing.
+    """
+
+    def _check_request_limit(
+        self, callable_name: str | None = None, in_middleware: bool = True
+    ) -> None:
+        g.limit = None
+        if not request.path.startswith("/api/"):
+            return
+        item, who = parse_rate(_rate()), _who()
+        is_within = self.limiter.hit(item, "requests", who)
+        g.limit = item, self.limiter.get_window_stats(item, "requests", who)
+        if not is_within:
+            raise Problem(429, "too-many-requests", str(item))
 
 
 def init_limits(app: Flask) -> None:
-    """Count every request of the API, in Redis, or in memory while Redis is away.
+    """Count every request of the API, over all web processes.
 
     Other requests are not counted; their answers say that nothing of the limit is used.
     """
     # Its import registers the scheme under which the limiter finds it.
-    (scheme,) = limit_storage.FallbackStorage.STORAGE_SCHEME
+    (scheme,) = limit_storage.SharedStorage.STORAGE_SCHEME
+    OneLimit(_who, app=app, strategy="sliding-window-counter", storage_uri=f"{scheme}://")
 
-    # Registered before the limiter's own, and therefore called after it.
     @app.after_request
-    def in_seconds(response: Response) -> Response:
-        """As the IETF draft "RateLimit header fields for HTTP", version 3, has it.
-
-        The limiter names the moment of the reset; the draft wants the seconds until then.
-        """
-        headers = response.headers
-        if "RateLimit-Reset" not in headers:
-            headers.update(_unused())
-        else:
-            window = parse_rate(_rate()).get_expiry()
-            reset = min(window, max(0, round(float(headers["RateLimit-Reset"]) - time.time())))
-            headers["RateLimit-Reset"] = str(reset)
-            if response.status_code == 429:
-                headers["Retry-After"] = str(max(1, reset))
-            elif response.status_code != 503:
-                headers.pop("Retry-After", None)
+    def tell(response: Response) -> Response:
+        """As the IETF draft "RateLimit header fields for HTTP", version 3, has it."""
+        limit = g.get("limit")
+        if limit is None:
+            response.headers.extend(_unused())
+            return response
+        item, stats = limit
+        reset = min(item.get_expiry(), max(0, math.ceil(stats.reset_time - time.time())))
+        response.headers.extend(_headers(item.amount, stats.remaining, reset))
+        if response.status_code == 429:
+            response.headers["Retry-After"] = str(max(1, reset))
         return response
 
-    limiter = Limiter(
-        _who,
-        application_limits=[_rate],
-        headers_enabled=True,
-        header_name_mapping=_NAMES,
-        strategy="sliding-window-counter",
-        # What is not found counts too: otherwise guessing paths would cost nothing.
-        request_identifier=lambda: request.endpoint or "nothing",
-        storage_uri=f"{scheme}://",
-        key_prefix="requests",
-    )
-    limiter.request_filter(lambda: not request.path.startswith("/api/"))
-    limiter.init_app(app)
+
+def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
+    return {
+        "RateLimit-Limit": str(limit),
+        "RateLimit-Remaining": str(remaining),
+        "RateLimit-Reset": str(reset),
+    }
 
 
 def _unused() -> dict[str, str]:
-    limit = str(parse_rate(web_settings().rate_limit_api).amount)
-    return {"RateLimit-Limit": limit, "RateLimit-Remaining": limit, "RateLimit-Reset": "0"}
+    limit = parse_rate(web_settings().rate_limit_api).amount
+    return _headers(limit, limit, 0)
 
 
 @lru_cache

@@ -6,7 +6,7 @@ import time
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from db.models.api_key import ApiKey
-from web.limit_storage import FallbackStorage
+from web.limit_storage import SharedStorage
 from web.limits import parse_rate
 
 
@@ -19,7 +19,7 @@ class MessageLimits:
 
     def __init__(self, rate: str) -> None:
         self._rate = rate
-        self._limiter = SlidingWindowCounterRateLimiter(FallbackStorage())
+        self._limiter = SlidingWindowCounterRateLimiter(SharedStorage())
 
     def refuse_for(self, key: ApiKey) -> int | None:
         """Count one message.
