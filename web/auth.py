@@ -22,6 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 HEADER = "X-API-Key"
 # How long a process may still trust a key that another process has just revoked, in seconds.
 _TRUST_SECONDS = 2.0
+# So long before that it is looked up again.
+_REFRESH_SECONDS = 0.5
 _MAX_SECRET = 200
 
 
@@ -34,13 +36,21 @@ class Keyring:
 
     def __init__(self) -> None:
         self._seen: dict[bytes, tuple[float, ApiKey]] = {}
+        self._asked: dict[bytes, float] = {}
 
     def find(self, database: Database, secret_hash: bytes) -> ApiKey | None:
-        """The key with this secret, from memory or from the database."""
+        """The key with this secret, from memory or from the database.
+
+        Shortly before it is trusted no longer one caller asks for it anew, while the others go on
+        with what is known: otherwise all of them would ask at the same moment.
+        """
         now = time.monotonic()
         until, key = self._seen.get(secret_hash, (0.0, None))
         if key is not None and now < until:
-            return key
+            is_asked = now - self._asked.get(secret_hash, 0.0) < _REFRESH_SECONDS
+            if is_asked or until - now > _REFRESH_SECONDS:
+                return key
+            self._asked[secret_hash] = now
         with database.transaction() as connection:
             key = api_keys.find_by_hash(connection, secret_hash)
         if key is not None:
@@ -50,6 +60,7 @@ class Keyring:
     def forget(self) -> None:
         """Trust nothing that was seen before: a key has changed."""
         self._seen.clear()
+        self._asked.clear()
 
 
 keyring = Keyring()

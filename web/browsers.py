@@ -45,8 +45,9 @@ def init_browsers(app: Flask) -> None:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        # Looked up one by one they would cost more than all else that is done here.
+        given = {name.lower() for name, _ in response.headers}
+        response.headers.extend([one for one in _HEADERS.items() if one[0].lower() not in given])
         if _came_over_tls():
             response.headers["Strict-Transport-Security"] = _ONE_YEAR
         if web_settings().cors_origins:

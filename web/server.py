@@ -117,6 +117,8 @@ def serve() -> None:
         socket_timeout=60,
         debug=False,
         url_length_limit=_MAX_HEADER_BYTES,
+        # They are sent as they are written; no client may care, and it is a third of the sending.
+        capitalize_response_headers=False,
     )
     log.info("listening", host=settings.host, port=settings.port)
     stopping.wait()
