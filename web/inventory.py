@@ -124,16 +124,14 @@ def movements(query: MovementsQuery) -> Response:
         "since": query.from_,
         "until": query.to,
     }
-    if query.product_id is not None:
-        with services().database.transaction() as connection:
-            if stock.level(connection, query.product_id) is None:
-                raise not_found("product")
-    if wants_csv():
-        return exports.movements(services().database, **wanted)
     with services().database.transaction() as connection:
         rows = stock.movements(
             connection, **wanted, limit=query.limit + 1, after=tuple(place) if place else None
         )
+        if not rows and query.product_id and stock.level(connection, query.product_id) is None:
+            raise not_found("product")
+    if wants_csv():
+        return exports.movements(services().database, **wanted)
     page = cut(rows, query.limit, lambda row: [str(row["product_id"]), row["version"]])
     return _json(MovementPage.model_validate(page))
 

@@ -43,12 +43,12 @@ _MOST_RETRIED = 500
 def read_operation(operation_id: UUID) -> Response:
     """An operation as it stands."""
     with services().database.transaction() as connection:
-        found = operations.find(connection, operation_id)
-        kept = operations.command_of(connection, operation_id)
-    if found is None or kept is None:
+        found = operations.find_with_payload(connection, operation_id)
+    if found is None:
         raise not_found("operation")
-    payload = {to_camel(name): value for name, value in kept[1].items()}
-    body = OperationDetail(**dict(OperationOut.of(found)), payload=payload)
+    operation, kept = found
+    payload = {to_camel(name): value for name, value in kept.items()}
+    body = OperationDetail(**dict(OperationOut.of(operation)), payload=payload)
     return Response(answer(body), content_type="application/json")
 
 

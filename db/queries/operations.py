@@ -61,6 +61,17 @@ def page(
     return [Operation(*row) for row in connection.execute(statement, wanted)]
 
 
+def find_with_payload(
+    connection: Connection, operation_id: UUID
+) -> tuple[Operation, dict[str, Any]] | None:
+    """One operation as it stands, and what it was asked to do."""
+    statement = text(
+        f"SELECT {_COLUMNS}, {PROGRESS}, payload FROM operations WHERE id = :id"  # noqa: S608
+    )
+    row = connection.execute(statement, {"id": operation_id}).one_or_none()
+    return (Operation(*row[:-1]), row[-1]) if row else None
+
+
 def command_of(connection: Connection, operation_id: UUID) -> tuple[str, dict[str, Any]] | None:
     """The kind and the payload that an operation keeps."""
     row = connection.execute(

@@ -16,7 +16,7 @@ MORE = {
     "analytics.read_metrics": "levels, prices and what was sold lie in tables of their own",
     "refused.list_refused": "the bulk first, then its rows",
     "refused.retry_refused": "likewise",
-    "inventory.read_integrity": "levels against ledger, against reservations, against orders",
+    "integrity.check_integrity": "one for each kind of difference",
 }
 
 
@@ -36,7 +36,9 @@ def queries(database: Database) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def paths(app: Any, client: Any, product: Callable[..., str]) -> dict[str, str]:
+def paths(
+    app: Any, client: Any, product: Callable[..., str], apply_line: Callable[[], None]
+) -> dict[str, str]:
     """Each guarded GET route with a path that is found, by endpoint."""
     product_id = product(stock=5)
     item = {"productId": product_id, "quantity": 1}
@@ -44,6 +46,7 @@ def paths(app: Any, client: Any, product: Callable[..., str]) -> dict[str, str]:
         "/api/pms/orders",
         json={"items": [item, item], "customerId": "c", "shippingAddress": "a"},
     ).json
+    apply_line()
     known = {
         "product_id": product_id,
         "order_id": order["orderId"],
@@ -67,12 +70,11 @@ def test_a_read_is_one_query(database: Database, client: Any, paths: dict[str, s
     assert len(paths) > 10
     counts = {}
     for endpoint, path in paths.items():
-        client.get(path)  # the key is known, what can be cached is
+        client.get(path)  # the key is known from then on
         with queries(database) as seen:
             client.get(path)
         counts[endpoint] = len(seen)
     assert {name: count for name, count in counts.items() if count > 1 and name not in MORE} == {}
-    assert counts["products.read_product"] == 0
 
 
 @pytest.mark.parametrize("method", ["adjust", "order", "step"])
