@@ -3,17 +3,19 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from db.migrate import upgrade
 from db.settings import database_settings
 from tests.factories.bodies import product_body
+from tests.factories.events import check_events_of
 from tests.functional.service import ADMIN_KEY, Api, Service, free_port, is_healthy, wait_until
 from tests.servers import TestServers
 from workers.programs import PROGRAMS
@@ -68,9 +70,12 @@ def run_service(
 
 @pytest.fixture(scope="session")
 def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The running service that tests share."""
+    """The running service that tests share; all that it told is held to its schemas at the end."""
     with run_service("service", 1, tmp_path_factory.mktemp("service")) as found:
         yield found
+        # A test that broke the database and could not mend it has failed by itself.
+        with suppress(OperationalError):
+            check_events_of(found.env["DATABASE_URL"])
 
 
 @pytest.fixture(scope="session")

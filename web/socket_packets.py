@@ -1,10 +1,8 @@
 """Packets: what clients send, made harmless before the Socket.IO library acts on it."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-import orjson
 from engineio import json as lenient_json
 from engineio.payload import Payload
 from socketio.packet import (
@@ -16,6 +14,8 @@ from socketio.packet import (
     EVENT,
     Packet,
 )
+
+from web.schemas.base import wire_json
 
 # The one event that the library is let see; its argument is what the client really sent.
 CLIENT_MESSAGE = "client_message"
@@ -47,8 +47,8 @@ class Json:
 
     @staticmethod
     def dumps(value: Any, **_: Any) -> str:
-        """JSON without blanks; decimals keep their digits."""
-        return orjson.dumps(value, default=_decimal).decode()
+        """JSON without blanks, as REST writes it."""
+        return wire_json(value).decode()
 
     @staticmethod
     def loads(text: str, **_: Any) -> Any:
@@ -61,12 +61,6 @@ class Json:
             return lenient_json.loads(text)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-
-
-def _decimal(value: Any) -> orjson.Fragment:
-    if isinstance(value, Decimal):
-        return orjson.Fragment(format(value, "f"))
-    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 class GuardedPacket(Packet):  # type: ignore[misc]

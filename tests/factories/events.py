@@ -6,7 +6,12 @@ from typing import Any
 import jsonschema_rs
 from sqlalchemy import Connection, text
 
+from db.session import make_engine
+from db.settings import DatabaseSettings
 from workers.events import EVENTS
+
+# So many are enough to see every shape, and cost a second where a test has left a million.
+_MOST = 20_000
 
 
 @lru_cache
@@ -27,12 +32,32 @@ def validator(schema: str) -> Any:
 
 
 def check_events(connection: Connection) -> None:
-    """Hold all events that a database keeps to their schemas.
+    """Hold the events that a database keeps to their schemas, 20,000 of them at the most.
 
     Raises:
         jsonschema_rs.ValidationError: one does not fit.
     """
-    rows = connection.execute(text("SELECT name, data, position FROM events"))
+    rows = connection.execute(text(f"SELECT name, data, position FROM events LIMIT {_MOST}"))
     for name, data, position in rows:
         told = {**data, "position": position, "cursor": "x"}
         validator(EVENTS[name].__name__).validate(told)
+
+
+def check_events_of(url: str) -> None:
+    """The same for a service's database, as its setting names it.
+
+    Raises:
+        jsonschema_rs.ValidationError: one does not fit.
+    """
+    engine = make_engine(
+        DatabaseSettings(database_url=url).database_url,
+        application="test",
+        statement_timeout_ms=20_000,
+        idle_in_transaction_ms=20_000,
+        pool_size=1,
+    )
+    try:
+        with engine.connect() as connection:
+            check_events(connection)
+    finally:
+        engine.dispose()

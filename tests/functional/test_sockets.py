@@ -109,6 +109,14 @@ def adjust(api: Api, product: str, quantity: int = 1, kind: str = "increment") -
     return api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
 
 
+def same_as_rest(snapshot: dict[str, Any], answer: requests.Response) -> bool:
+    """Whether a snapshot says what REST says, letter for letter; it has its place beside."""
+    told = answer.json()
+    # What was asked for is told where a person looks, and not to every listener.
+    told.pop("payload", None)
+    return bool({**snapshot, **told} == snapshot)
+
+
 @pytest.mark.parametrize("token", ["nobody", "", 5, {"a": []}, ["x"], "x" * 5000])
 def test_a_bad_token_is_told_so(connect: Connect, token: Any) -> None:
     assert connect(token).welcome == '44{"message":"unauthorized"}'
@@ -177,10 +185,14 @@ def test_orders_products_and_operations_are_told(
     found = other.call("subscribe_order", order)
     assert found["snapshot"]["status"] == "pending"
     assert found["snapshot"]["position"] == found["position"] == 1
+    assert same_as_rest(found["snapshot"], api.get(f"/api/pms/orders/{order}"))
     told = other.call("subscribe_product", product)["snapshot"]
     assert told["status"] == "draft"
+    assert same_as_rest(told, api.get(f"/api/products/{product}"))
     assert isinstance(told["price"], float), "money is a number on every wire"
     moved = api.patch(f"/api/pms/orders/{order}/status", json={"status": "confirmed"}).json()
+    shown = other.call("subscribe_operation", operation["id"])["snapshot"]
+    assert same_as_rest(shown, api.get(f"/api/operations/{operation['id']}"))
     assert other.call("subscribe_operation", moved["id"])["snapshot"]["id"] == moved["id"]
     event = other.wait_for("order_status", orderId=order)[0]
     assert (event["status"], event["position"]) == ("confirmed", 2)

@@ -203,11 +203,12 @@ class PageQuery(Body):
 
 def answer(value: BaseModel, *, exclude_unset: bool = False) -> bytes:
     """A model as it goes over the wire: decimals as they are, never by way of a binary float."""
-    return orjson.dumps(
-        value.model_dump(by_alias=True, exclude_unset=exclude_unset),
-        default=_on_the_wire,
-        option=orjson.OPT_PASSTHROUGH_DATETIME,
-    )
+    return wire_json(value.model_dump(by_alias=True, exclude_unset=exclude_unset))
+
+
+def wire_json(value: Any) -> bytes:
+    """JSON as every client reads it, over REST and over sockets: times and decimals alike."""
+    return orjson.dumps(value, default=_on_the_wire, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def _on_the_wire(value: Any) -> Any:
