@@ -1,5 +1,6 @@
 """Whether what was told is what the AsyncAPI document says: every event that any test leaves."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -31,14 +32,19 @@ def validator(schema: str) -> Any:
     )
 
 
-def check_events(connection: Connection) -> None:
-    """Hold the events that a database keeps to their schemas, 20,000 of them at the most.
+def read_events(connection: Connection) -> list[tuple[str, dict[str, Any], int]]:
+    """The events that a database keeps, 20,000 of them at the most: name, data, position."""
+    rows = connection.execute(text(f"SELECT name, data, position FROM events LIMIT {_MOST}"))
+    return [(name, data, position) for name, data, position in rows]
+
+
+def check_events(events: Iterable[tuple[str, dict[str, Any], int]]) -> None:
+    """Hold events to their schemas.
 
     Raises:
         jsonschema_rs.ValidationError: one does not fit.
     """
-    rows = connection.execute(text(f"SELECT name, data, position FROM events LIMIT {_MOST}"))
-    for name, data, position in rows:
+    for name, data, position in events:
         told = {**data, "position": position, "cursor": "x"}
         validator(EVENTS[name].__name__).validate(told)
 
@@ -58,6 +64,6 @@ def check_events_of(url: str) -> None:
     )
     try:
         with engine.connect() as connection:
-            check_events(connection)
+            check_events(read_events(connection))
     finally:
         engine.dispose()

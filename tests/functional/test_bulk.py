@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.faults.load import ask_database
+from tests.faults.check import ask_database
 from tests.functional.service import ADMIN_KEY, Api, Service, wait_until
 
 PATH = "/api/inventory/adjustments"

@@ -35,7 +35,8 @@ def past(database: Database) -> tuple[UUID, list[UUID]]:
                finished_at) SELECT gen_random_uuid(), 'line', 'adjust-stock', '{}', 'succeeded', 1,
                :product, now() FROM generate_series(1, :past)""",
             """INSERT INTO events (stream, position, name, data, created_at)
-               SELECT 'old', n, 'inventory_update', '{}', now() FROM generate_series(1, :past) n""",
+               SELECT 'old', n, 'system_alert', '{"type": "integrity", "message": "m"}', now()
+               FROM generate_series(1, :past) n""",
             """INSERT INTO stock_movements (product_id, version, kind, on_hand_change,
                reserved_change, on_hand, reserved, operation_id, created_at)
                SELECT gen_random_uuid(), 1, 'adjustment', 1, 0, 1, 0, gen_random_uuid(), now()
