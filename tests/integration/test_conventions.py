@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +11,7 @@ from structlog import get_logger
 from structlog.testing import capture_logs
 
 from db.session import Database
+from tests.factories.shop import new_products
 from web import errors
 from web.app import create_web
 
@@ -310,6 +311,28 @@ def test_lists_have_items_and_a_cursor(client: Any, path: str) -> None:
     found = client.get(path)
     assert found.status_code == 200
     assert found.json.keys() == {"items", "nextCursor"}
+
+
+def test_a_page_has_fifty_unless_told_otherwise(client: Any, database: Database) -> None:
+    new_products(database, 101)
+    sizes = []
+    for query in ("", "?limit=1", "?limit=100"):
+        found = client.get(f"/api/products{query}").json
+        sizes.append(len(found["items"]))
+        assert isinstance(found["nextCursor"], str)
+    assert sizes == [50, 1, 100]
+
+
+def test_identifiers_are_uuids_that_grow_with_time(
+    client: Any, product: Callable[..., str]
+) -> None:
+    mug = product()
+    order = {"items": [{"productId": mug, "quantity": 1}], "customerId": "c"}
+    accepted = client.post("/api/pms/orders", json={**order, "shippingAddress": "a"}).json
+    key = client.post("/api/keys", json=BODIES["POST", "/api/keys"]).json["id"]
+    made = client.get("/api/products").headers["X-Request-ID"]
+    found = [UUID(one) for one in (mug, accepted["id"], accepted["orderId"], key, made)]
+    assert [one.version for one in found] == [7] * 5
 
 
 def test_a_request_id_is_taken_or_made(client: Any) -> None:

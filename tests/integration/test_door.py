@@ -77,6 +77,8 @@ def test_a_door_that_opens_before_its_database(
             assert (away.status_code, away.headers["Retry-After"]) == (503, "1"), away.text
             assert away.json()["type"] == "/docs/problems/unavailable"
     assert get("/api/products").status_code == 401
+    # A refusal would end a client's tries for good; a broken connection does not.
+    assert first_word(service, service.env["PMS_API_KEY"]) == ""
 
     wire.mend()
     told = [503]
@@ -89,6 +91,18 @@ def test_a_door_that_opens_before_its_database(
     assert set(told) == {503, 200}
     wait_until(lambda: get("/health").status_code == 200, 10)
     assert get("/api/products", {"X-API-Key": "pms_unknown"}).status_code == 401
+    assert first_word(service, service.env["PMS_API_KEY"]).startswith("40{")
+
+
+def first_word(service: Service, token: str) -> str:
+    """What a socket client is told of its token; nothing if the connection is closed."""
+    url = service.url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    with closing(websocket.create_connection(url, timeout=20)) as wire:
+        wire.recv()
+        wire.send("40" + json.dumps({"token": token}))
+        with suppress(ConnectionError, websocket.WebSocketConnectionClosedException):
+            return str(wire.recv())
+    return ""
 
 
 @pytest.fixture(scope="module")

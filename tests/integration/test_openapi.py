@@ -107,6 +107,18 @@ def test_no_title_repeats_a_name(spec: dict[str, Any]) -> None:
     assert "Lowstockthreshold" not in json.dumps(spec)
 
 
+def test_keys_are_in_camel_case(spec: dict[str, Any]) -> None:
+    names = {
+        name
+        for schema in spec["components"]["schemas"].values()
+        for name in schema.get("properties", {})
+    }
+    assert len(names) > 50
+    assert [
+        name for name in names if not re.fullmatch("[a-z]+([A-Z][a-z]*|[0-9]+[a-z]*)*", name)
+    ] == []
+
+
 def test_every_call_is_described(spec: dict[str, Any]) -> None:
     for path, method, operation in operations(spec):
         where = f"{method} {path}"

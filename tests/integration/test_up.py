@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from tests.servers import reachable_folder, runs, wait_until
+from web import cli_checks
 from web.cli_checks import answers
-from workers.data_dir import kept_port
+from workers.data_dir import StartupError, kept_port
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -128,3 +129,11 @@ def test_a_kill_leaves_nothing_and_the_next_start_finds_everything(
     assert running["url"] == f"http://127.0.0.1:{port}"
     assert running["keyFile"] == str(folder / "admin-key")
     assert {"listening", "stopping"} <= {line["event"] for line in told}
+
+
+def test_a_server_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    cli_checks.check_database(os.environ["DATABASE_URL"])
+    # No old server is at hand: the one of the tests is taken for one.
+    monkeypatch.setattr(cli_checks, "_OLDEST_POSTGRESQL", 99)
+    with pytest.raises(StartupError, match=r"it is PostgreSQL \d+, but 99 or newer is needed"):
+        cli_checks.check_database(os.environ["DATABASE_URL"])

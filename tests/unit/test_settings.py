@@ -119,6 +119,14 @@ def test_without_any_setting_the_embedded_servers_are_used() -> None:
     assert settings.data_dir == default_data_dir()
 
 
+def test_what_is_not_set_is_what_most_shops_want() -> None:
+    web, worker = read_settings().web, WorkerSettings(redis_url="redis://cache")
+    assert (web.rate_limit_api, web.rate_limit_ws) == ("100/minute", "1000/minute")
+    assert (web.ws_connections_per_client, web.cors_origins, web.pms_api_key) == (50, [], None)
+    assert (web.shop_currency, worker.shop_timezone) == ("USD", "UTC")
+    assert worker.idempotency_ttl == 24 * 60 * 60
+
+
 def test_given_servers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://me:secret@db/shop")
     monkeypatch.setenv("REDIS_URL", "https://cache.example")
