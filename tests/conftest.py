@@ -89,6 +89,8 @@ def app(session_app: Any, database: Any, redis_url: str) -> Any:
 
     with Redis.from_url(redis_url) as redis:
         redis.flushdb()
+    for limiter in session_app.extensions["limiter"]:
+        limiter.reset()
     return session_app
 
 

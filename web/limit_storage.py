@@ -174,6 +174,11 @@ class SharedStorage(RedisStorage):
         self._buckets.pop(key, None)
         self.clear(key)
 
+    def reset(self) -> int | None:
+        """Forget all counts, here and in Redis."""
+        self._buckets.clear()
+        return super().reset()
+
     def _bucket(self, key: str, expiry: int) -> _Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
