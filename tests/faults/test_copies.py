@@ -7,9 +7,10 @@ import pytest
 
 from tests.faults.check import check_all
 from tests.faults.load import Load
+from tests.faults.processes import answers_ok
 from tests.faults.report import Fault
 from tests.faults.watcher import Watcher
-from tests.functional.service import Api, Service, is_healthy, wait_until
+from tests.functional.service import Api, Service, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -28,9 +29,9 @@ def test_every_message_is_delivered_five_times(
     service.instead["web"] = "tests.faults.repeating_web"
     service.further["web"] = {"FAULT_COPIES": str(TIMES)}
     service.start("web")
-    service.start("worker 2")
+    wait_until(lambda: answers_ok(service), 30)
     try:
-        clients = load(8)
+        clients = load(24)
         watcher = watch(clients.product_id)
         began = time.monotonic()
         wait_until(lambda: len(clients.accepted) >= OPERATIONS, 200)
@@ -42,8 +43,7 @@ def test_every_message_is_delivered_five_times(
         check_all(fault, service, clients, watchers=[watcher])
     finally:
         del service.instead["web"], service.further["web"]
-        service.stop("worker 2")
         service.stop("web")
         service.start("web")
-    wait_until(lambda: is_healthy(service), 30)
+    wait_until(lambda: answers_ok(service), 30)
     assert set(clients.statuses) == {202}

@@ -77,7 +77,7 @@ def delays(watcher: Watcher) -> list[tuple[float, float]]:
             ),
             {"product": watcher.product_id},
         )
-        moments = dict(found)
+        moments = dict(found.tuples().all())
     engine.dispose()
     return [(moments[position], heard - moments[position]) for position, heard in watcher.heard]
 
@@ -181,7 +181,7 @@ def test_a_client_is_away_for_longer_than_events_are_kept(
         # Nothing of what it cannot be told whole, and everything from the snapshot on.
         assert [position for position, _ in watcher.heard] == [4, 25]
         watcher.close()
-        fault.tell("told that it cannot be recovered", 1, None, "")
+        fault.checked = True
 
 
 def remove_events_up_to(service: Service, product_id: str, position: int) -> None:
