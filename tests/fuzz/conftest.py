@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.factories.events import check_events_of
 from tests.functional.service import ADMIN_KEY, Api, Service
 from tests.running import run_service
 from tests.servers import TestServers
@@ -56,9 +57,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service of its own: what is thrown at it must not be in anybody's way."""
+    """A service of its own: what is thrown at it must not be in anybody's way.
+
+    What it told of all that is held to its schemas at the end.
+    """
     with run_service("fuzz", 3, tmp_path_factory.mktemp("fuzz")) as found:
         yield found
+        check_events_of(found.env["DATABASE_URL"])
 
 
 @pytest.fixture(scope="session")
