@@ -1,6 +1,8 @@
 """The command line: everything an operator does with the shop's back office."""
 
+import errno
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -40,6 +42,8 @@ _COMMANDS = {
     "migrate": ("web.cli_processes:migrate", "Bring the database in DATABASE_URL up to date."),
     "web": ("web.cli_processes:web", "Run one web process; it needs DATABASE_URL and REDIS_URL."),
 }
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Commands(click.Group):
@@ -91,6 +95,8 @@ def _failure(error: Exception) -> tuple[list[str], int, dict[str, Any]]:
         return [str(error)], error.code, error.problem
     if isinstance(error, StartupError):
         return [str(error)], FAILED, {}
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return [f"what it has to say cannot be written ({error.strerror})"], FAILED, {}
     raise error
 
 
@@ -99,7 +105,9 @@ def _tell_json(ctx: click.Context, told: dict[str, Any], code: int) -> None:
     from web.cli_output import print_json, wants_json
 
     if wants_json(ctx):
-        print_json({**told, "exitCode": code})
+        # On a full disk there is nobody to tell.
+        with suppress(OSError):
+            print_json({**told, "exitCode": code})
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -14,6 +14,7 @@ from web.cli_target import Target
 
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
 _PAUSE = 0.5
+_SHOWN_FAULTS = 20
 _UPLOAD_SECONDS = 120.0
 _CODES = {401: KEY, 403: KEY, 404: UNKNOWN, 409: REFUSED, 412: REFUSED, 422: USAGE}
 
@@ -65,14 +66,17 @@ class Api:
 
     def pages(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """All items of a list."""
-        items: list[dict[str, Any]] = []
+        return list(self.each(path, **query))
+
+    def each(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """The items of a list, read page by page as they are asked for."""
         cursor = None
         while True:
             page = self.get(path, limit=100, cursor=cursor, **query)
-            items += page["items"]
+            yield from page["items"]
             cursor = page["nextCursor"]
             if cursor is None:
-                return items
+                return
 
     def send(
         self,
@@ -91,14 +95,15 @@ class Api:
             path: of what.
             body: the JSON document.
             wait: seconds to wait for the operation's end.
-            once: the idempotency key; a new one unless given.
+            once: the idempotency key; a new one unless given. An empty one is sent as it is, and
+                refused: it would not be what its user relies on.
             query: the query's parameters.
 
         Raises:
             CommandError: it was refused, or could not be done.
         """
         self.target.key()
-        headers = {"Idempotency-Key": once or str(uuid7())}
+        headers = {"Idempotency-Key": str(uuid7()) if once is None else once}
         if wait is not None:
             headers["Prefer"] = f"wait={wait}"
         return self._request(
@@ -231,9 +236,16 @@ class Api:
             after = {"retryAfter": int(again)} if again.isdigit() else {}
             return AwayError(message, FAILED, {**body, **after})
         else:
-            fields = [
-                f"{printable(one.get('pointer', ''))}: {printable(one.get('detail', ''))}"
-                for one in body.get("errors", [])
-            ]
-            message = " ".join([detail, *fields])
+            message = _faults(body.get("errors", [])) or detail
         return CommandError(message, _CODES.get(status, FAILED), body)
+
+
+def _faults(errors: list[dict[str, Any]]) -> str:
+    """What is wrong with the input, fault by fault; nothing if none is named."""
+    said = [
+        f"{printable(one.get('pointer') or 'the body')}: {printable(one.get('detail', ''))}"
+        for one in errors[:_SHOWN_FAULTS]
+    ]
+    if len(errors) > _SHOWN_FAULTS:
+        said.append(f"and {len(errors) - _SHOWN_FAULTS:,} more")
+    return "not valid: " + "; ".join(said) if said else ""

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from web.cli_client import Api
-from web.cli_errors import CommandError
+from web.cli_errors import USAGE, CommandError
 from web.cli_output import print_json
 from web.cli_target import Target, at_service
 
@@ -65,6 +65,8 @@ def _write_json(api: Api, path: str) -> None:
 
 
 def _write_file(api: Api, path: str, output: Path) -> None:
+    if not output.name:
+        raise CommandError("--output: the name of a file is needed", USAGE)
     unfinished = output.with_name(output.name + ".part")
     try:
         with unfinished.open("wb") as file:

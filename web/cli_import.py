@@ -83,7 +83,7 @@ def stock(
     """
     query = {"atomic": str(atomic).lower(), "dryRun": str(dry_run).lower()}
     with Api(target, patience=_PATIENCE) as api, _opened(file) as content:
-        key = once or _key_of(content, str(time.time_ns()))
+        key = _key_of(content, str(time.time_ns())) if once is None else once
         sent = api.upload("/api/inventory/adjustments", content, once=key, **query).body
         operation = _follow(api, sent, as_json)
     _tell_end(operation, as_json)
@@ -203,8 +203,11 @@ def _put(api: Api, body: dict[str, Any], key: str) -> str:
         except CommandError as error:
             if error.name != "sku-taken":
                 raise
-            found = api.get("/api/products", q=body["sku"], limit=100)["items"]
-            product_id = next(one["id"] for one in found if one["sku"] == body["sku"])
+            like = api.each("/api/products", q=body["sku"])
+            product_id = next((one["id"] for one in like if one["sku"] == body["sku"]), None)
+            if product_id is None:
+                # Its product has just got another one.
+                raise
     if product_id is not None:
         path = f"/api/pms/products/{product_id}"
         product = api.send("PATCH", path, body, once=f"{key}-change").body
@@ -234,12 +237,13 @@ def _key_of(content: IO[bytes], salt: str) -> str:
 
 def _bar(as_json: bool) -> Progress:
     """A bar on the standard error, for people."""
+    console = screen(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=screen(stderr=True),
-        disable=as_json,
+        console=console,
+        disable=as_json or not console.is_terminal,
         transient=True,
     )

@@ -13,6 +13,7 @@ from web.cli_output import print_json, printable, rows, screen
 from web.cli_target import Target, at_service
 
 _LONGEST_WAIT = 30
+_MOST_ALIKE = 1000
 
 
 class Change(click.ParamType[int]):
@@ -159,6 +160,9 @@ def find_product(api: Api, text: str) -> dict[str, Any]:
     Raises:
         CommandError: there is none, or more than one.
     """
+    if not text.strip():
+        # What a script's unset variable leaves must not be taken for a product without a SKU.
+        raise CommandError("ID is empty: give the product's id, its SKU or its name", USAGE)
     try:
         return dict(api.get(f"/api/products/{UUID(text)}"))
     except ValueError:
@@ -167,7 +171,14 @@ def find_product(api: Api, text: str) -> dict[str, Any]:
         if error.code == UNKNOWN:
             raise CommandError(f"there is no product {text}", UNKNOWN, error.problem) from None
         raise
-    like = api.get("/api/products", q=text, limit=100)["items"]
+    like: list[dict[str, Any]] = []
+    for one in api.each("/api/products", q=text):
+        if one["sku"] == text:
+            return one
+        if len(like) == _MOST_ALIKE:
+            message = f"more than {_MOST_ALIKE:,} products have {printable(text)} in their name"
+            raise CommandError(f"{message} or SKU; give an id", USAGE)
+        like.append(one)
     for field in ("sku", "name"):
         same = [one for one in like if (one[field] or "").casefold() == text.casefold()]
         if len(same) == 1:

@@ -92,6 +92,8 @@ class Invalid(Problem):
     def __init__(self, *errors: tuple[str, str]) -> None:
         shown = [{"pointer": pointer, "detail": detail} for pointer, detail in errors]
         names = ", ".join(pointer or "the body" for pointer, _ in errors[:5])
+        if len(errors) > 5:
+            names += f" and {len(errors) - 5:,} more"
         super().__init__(422, "invalid-input", f"Not valid: {names}.", errors=shown)
 
 

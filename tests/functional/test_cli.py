@@ -64,6 +64,8 @@ def test_adjust_waits_and_shows_the_end(
     assert "would be in stock" in pms("adjust", product, "+5", "--dry-run").stdout
     for _ in range(2):
         pms("adjust", product, "+1", "--once", f"once-{product}")
+    unset = one_line(pms("adjust", product, "+1", "--once", ""), 2)
+    assert unset.startswith("pms: not valid: Idempotency-Key: must be ")
     assert api.get(f"/api/inventory/stock/{product}").json()["stock"] == 10
     ledger = api.get("/api/inventory/movements", params={"productId": product}).json()["items"]
     assert [row["reason"] for row in ledger if row["onHandChange"] == -3] == ["-1 broken"]

@@ -1,10 +1,12 @@
 """The command line by itself: where it looks for the service, how it reads and says things."""
 
+import errno
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -12,13 +14,15 @@ from click.testing import CliRunner, Result
 
 from db.models.api_key import SCOPES
 from web.cli import _COMMANDS, main
-from web.cli_errors import CommandError
+from web.cli_client import Answer, Api
+from web.cli_errors import REFUSED, USAGE, CommandError
 from web.cli_feed import Topic
 from web.cli_findings import data_folder, python_and_packages
+from web.cli_import import _put
 from web.cli_keys import _SCOPES
 from web.cli_output import duration, printable
-from web.cli_stock import Change
-from web.cli_target import find_target, is_local
+from web.cli_stock import Change, find_product
+from web.cli_target import Target, find_target, is_local
 
 _SETTINGS = ("HOST", "PORT", "PMS_API_KEY", "PMS_DATA_DIR")
 KEY = "pms_0123456789abcdefghij"
@@ -99,6 +103,69 @@ def test_a_change_has_a_sign(text: str, change: int) -> None:
 def test_all_else_is_no_change(text: str) -> None:
     result = pms("adjust", "MUG", text)
     assert result.exit_code == 2
+
+
+class Alike(Api):
+    """A shop of products that are named alike, newest first; the oldest has the SKU ``A``."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(Target("http://127.0.0.1:1", KEY, "here"))
+        named = [{"id": f"{n}", "sku": f"BA{n}", "name": "Bag"} for n in range(1, number)]
+        self._products = [*named, {"id": "0", "sku": "A", "name": "Bag"}]
+        self.changed: list[str] = []
+
+    def get(self, path: str, **query: Any) -> Any:
+        start = int(query.get("cursor") or 0)
+        end = start + query["limit"]
+        following = str(end) if end < len(self._products) else None
+        return {"items": self._products[start:end], "nextCursor": following}
+
+    def send(self, method: str, path: str, *_: Any, **__: Any) -> Answer:
+        if method == "POST":
+            problem = {"type": "/docs/problems/sku-taken"}
+            raise CommandError("The SKU is taken.", REFUSED, problem)
+        self.changed.append(path)
+        return Answer(200, {"id": "0", "status": "draft"})
+
+
+def test_a_sku_is_found_however_many_are_like_it() -> None:
+    assert find_product(Alike(250), "A")["id"] == "0"
+    with pytest.raises(CommandError, match="give an id") as caught:
+        find_product(Alike(1500), "Bag")
+    assert caught.value.code == USAGE
+
+
+def test_an_import_finds_a_sku_however_many_are_like_it() -> None:
+    shop = Alike(250)
+    assert _put(shop, {"sku": "A", "name": "Bag"}, "key") == "changed"
+    assert shop.changed == ["/api/pms/products/0"]
+    with pytest.raises(CommandError, match=r"The SKU is taken\."):
+        _put(shop, {"sku": "C", "name": "Bag"}, "key")
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_unset_variable_is_no_product(name: str) -> None:
+    target = ("--url", "http://127.0.0.1:1")
+    for words in (("stock", name), ("adjust", name, "+5"), ("watch", "product", name)):
+        result = pms(*words, *target)
+        assert (result.exit_code, result.stderr.startswith("pms: ID is empty")) == (2, True)
+
+
+def test_an_export_needs_a_files_name() -> None:
+    result = pms("export", "stock", "--url", "http://127.0.0.1:1", "--output", "")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("pms: --output: ")
+
+
+def test_a_full_disk_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("web.cli_output.print_json", full)
+    monkeypatch.setattr("web.cli_doctor.print_json", full)
+    result = pms("doctor", "--json")
+    said = "pms: what it has to say cannot be written (No space left on device)\n"
+    assert (result.exit_code, result.stderr) == (1, said)
 
 
 def test_a_mistyped_option_is_told() -> None:
