@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.functional.service import Api
+from tests.functional.service import Api, Service, given_up
 
 Window = Callable[..., Page]
 
@@ -64,3 +64,36 @@ def test_what_is_wrong_with_a_file_is_said_by_the_row(
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("there is no such product")
     expect(page.get_by_role("alert")).to_contain_text("Nothing was kept")
+
+
+def test_what_was_given_up_is_tried_again(
+    windows: Any,
+    window: Window,
+    api: Api,
+    service: Service,
+    key_with: Callable[[str], str],
+    new_product: Callable[..., str],
+) -> None:
+    product_id = new_product(stock=3, name="Given up")
+    body = {"productId": product_id, "quantity": 4, "type": "increment"}
+    ended = api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
+    dead = given_up(service, ended.json()["id"])
+    looking: Page = windows.open(key_with("read"), f"#/operations/{dead}")
+    expect(looking.locator(".page-head .badge")).to_have_text("Given up")
+    expect(looking.get_by_role("button", name="Try again")).to_have_count(0)
+    page = window("#/operations?status=dead")
+    row = page.locator(f'.row:has(a[href="#/operations/{dead}"])')
+    expect(row).to_contain_text("Given up")
+    row.get_by_role("link", name="Adjust stock").click()
+    expect(page.get_by_role("note")).to_contain_text("For a test.")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".page-head .badge")).to_have_text("Done")
+    what = page.get_by_role("region", name="What happened")
+    expect(what.get_by_role("link", name=dead[-8:])).to_be_visible()
+    stock = api.get(f"/api/inventory/stock/{product_id}").json()
+    assert stock["stock"] == 11
+    # The dead one stays, and can be tried again no second time.
+    windows.allowed.append("409")
+    what.get_by_role("link", name=dead[-8:]).click()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".notice.bad")).to_contain_text("tried again already")

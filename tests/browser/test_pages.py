@@ -193,3 +193,24 @@ def test_the_documents_are_linked(window: Callable[..., Page]) -> None:
     page = window("#/")
     page.get_by_role("link", name="Documents").click()
     expect(page.get_by_role("heading", name="Quick start")).to_be_visible()
+
+
+def test_sales_end_with_the_shops_today(windows: Any, window: Callable[..., Page]) -> None:
+    # A page that did not come over the network may open no socket.
+    windows.allowed.append("LOCAL_NETWORK_ACCESS")
+    page = window("#/operations")
+    # Far ahead of the zone of whoever looks, the shop has begun its next day.
+    page.clock.set_fixed_time("2026-01-31T23:00:00Z")
+    page.route("**/", send_elsewhere)
+    page.reload()
+    with page.expect_request("**/api/analytics/sales?*") as asked:
+        page.goto("/#/")
+    assert "endDate=2026-02-01" in asked.value.url
+
+
+def send_elsewhere(route: Any) -> None:
+    """The page as that of a shop on the other side of the date line."""
+    answer = route.fetch()
+    assert 'data-timezone="UTC"' in answer.text()
+    text = answer.text().replace('data-timezone="UTC"', 'data-timezone="Pacific/Kiritimati"')
+    route.fulfill(response=answer, body=text)

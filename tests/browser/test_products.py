@@ -37,6 +37,9 @@ def test_a_product_is_made_published_and_found(window: Window) -> None:
     expect(page.locator(".row")).to_have_count(1)
     page.get_by_role("button", name="Draft").click()
     expect(page.get_by_text("No product is like that")).to_be_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.get_by_placeholder("Search by name or SKU")).to_have_value("")
+    expect(page.get_by_role("link", name="Cherry Ladle")).to_be_visible()
 
 
 def test_what_is_wrong_is_said_beside_its_field(
@@ -77,6 +80,28 @@ def test_a_refusal_says_why(window: Window, new_product: Callable[..., str]) -> 
     expect(page.locator(".step")).to_have_attribute("data-phase", "failed")
     expect(page.locator(".step")).to_contain_text("Only 2 units can be taken out.")
     expect(stock_of(page)).to_contain_text("2")
+
+
+def test_trying_again_after_a_lost_answer_does_it_once(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page = window(f"#/products/{new_product(stock=2, name='Unheard')}")
+    expect(stock_of(page)).to_contain_text("2")
+
+    def lose_answer(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/inventory/adjust", lose_answer)
+    adjust(page, "Add", 5)
+    again = page.get_by_role("button", name="Try again")
+    expect(again).to_be_visible()
+    expect(stock_of(page)).to_contain_text("7")
+    page.unroute("**/api/inventory/adjust")
+    again.click()
+    expect(page.locator(".step")).to_have_attribute("data-phase", "succeeded")
+    expect(page.locator(".step")).to_contain_text("7 can be sold now")
 
 
 def test_it_is_pending_while_no_worker_is_there(

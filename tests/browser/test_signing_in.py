@@ -39,6 +39,11 @@ def test_a_key_that_may_only_read_is_offered_nothing_else(
     expect(page.get_by_text("This key may look, not adjust.")).to_be_visible()
     expect(page.get_by_role("button", name="Edit")).to_have_count(0)
     expect(page.get_by_role("link", name="Keys")).to_have_count(0)
+    # Nor is it behind an address that is typed.
+    for place in ("keys", "products/new", "orders/new", "operations/upload"):
+        page.goto(f"/#/{place}")
+        expect(page.get_by_role("heading", name="Not with this key")).to_be_visible()
+        expect(page.locator("main button")).to_have_count(0)
 
 
 def test_a_revoked_key_is_signed_out(windows: Any, api: Api) -> None:

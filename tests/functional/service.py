@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import requests
+from uuid_utils.compat import uuid7
 
 from workers.programs import PROGRAMS
 
 ROOT = Path(__file__).parents[2]
 ADMIN_KEY = "pms_functional_admin_key_0123456789"
+_A_DEAD_ONE = """
+INSERT INTO operations OVERRIDING SYSTEM VALUE
+SELECT (jsonb_populate_record(operations, jsonb_build_object(
+    'id', %s::text, 'seq', nextval(pg_get_serial_sequence('operations', 'seq')),
+    'status', 'dead', 'result', null,
+    'error', jsonb_build_object('type', '/docs/problems/operation-dead', 'title', 'Operation dead',
+                                'status', 500, 'detail', 'For a test.')
+))).* FROM operations WHERE id = %s
+"""
 
 
 def free_port() -> int:
@@ -99,3 +110,13 @@ def is_healthy(service: Service) -> bool:
         return bool(requests.get(service.url + "/health", timeout=2).json()["status"] == "ok")
     except (requests.RequestException, ValueError):
         return False
+
+
+def given_up(service: Service, operation_id: str) -> str:
+    """Another operation like this one, which the machinery gave up; gives its id."""
+    dead = str(uuid7())
+    database = psycopg2.connect(service.env["DATABASE_URL"])
+    database.autocommit = True
+    database.cursor().execute(_A_DEAD_ONE, (dead, operation_id))
+    database.close()
+    return dead

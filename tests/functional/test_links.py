@@ -7,9 +7,8 @@ from uuid import UUID
 import psycopg2
 import pytest
 import requests
-from uuid_utils.compat import uuid7
 
-from tests.functional.service import Api, Service
+from tests.functional.service import Api, Service, given_up
 from web.schemas.links import LINKS
 
 # These lead on only where the database has been damaged, or is too large for one look.
@@ -21,15 +20,6 @@ _ALL = [
     for status, links in answers.items()
     for name in links
 ]
-_A_DEAD_ONE = """
-INSERT INTO operations OVERRIDING SYSTEM VALUE
-SELECT (jsonb_populate_record(operations, jsonb_build_object(
-    'id', %s::text, 'seq', nextval(pg_get_serial_sequence('operations', 'seq')),
-    'status', 'dead', 'result', null,
-    'error', jsonb_build_object('type', '/docs/problems/operation-dead', 'title', 'Operation dead',
-                                'status', 500, 'detail', 'For a test.')
-))).* FROM operations WHERE id = %s
-"""
 _ALERTS = """
 INSERT INTO operator_alerts (id, type, cause, message, operation_id, raised_at, seen_at)
 SELECT gen_random_uuid(), 'operation_dead', %s || n, 'For a test.', %s, now(), now()
@@ -135,11 +125,10 @@ def caller(
     orders = [ended("/api/pms/orders", wanted) for _ in range(2)]
     keys = [ended("/api/keys", {"name": "k", "scopes": ["read"]}) for _ in range(2)]
     more = {"productId": products[0], "quantity": 100, "type": "increment"}
-    template, dead = ended("/api/inventory/adjust", more)["id"], str(uuid7())
+    dead = given_up(service, ended("/api/inventory/adjust", more)["id"])
     database = psycopg2.connect(service.env["DATABASE_URL"])
     database.autocommit = True
     cursor = database.cursor()
-    cursor.execute(_A_DEAD_ONE, (dead, template))
     cursor.execute(_ALERTS, (dead, dead))
     too_many = {"productId": products[0], "quantity": 10**6, "type": "decrement"}
     bulk = ended("/api/inventory/adjustments", [too_many, too_many])["id"]

@@ -1,5 +1,5 @@
 // What was submitted from here, and how it ends: told by its event, and looked for if none comes.
-import { call, Problem, read } from './api.js';
+import { call, newIdempotencyKey, Problem, read } from './api.js';
 import { useEffect, useRef, useState } from './html.js';
 import { follow } from './live.js';
 
@@ -51,12 +51,17 @@ export function useSubmission() {
   useEffect(() => () => {
     mounted.current = false;
   }, []);
+  const once = useRef(null);
   const show = (next) => mounted.current && setState(next);
   const send = async (method, path, body) => {
     listen();
+    // Sent again after a lost answer, it is the operation that was accepted then, and no second one.
+    const asked = JSON.stringify([method, path, body]);
+    if (once.current?.asked !== asked) once.current = { asked, key: newIdempotencyKey() };
     show({ phase: 'sending' });
     try {
-      const { data: operation } = await call(method, path, { body });
+      const { data: operation } = await call(method, path, { body, headers: { 'Idempotency-Key': once.current.key } });
+      once.current = null;
       show({ phase: 'pending', operation });
       const end = operation.finishedAt ? operation : await endOf(operation.id);
       show({ phase: end.status, operation, result: end.result, problem: end.error });

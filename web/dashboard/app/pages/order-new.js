@@ -5,7 +5,7 @@ import { useSubmission } from '../core/operations.js';
 import { useResource } from '../core/resource.js';
 import { go, href } from '../core/router.js';
 import { Badge, Card, Empty, PageHead, Trouble } from '../parts/basics.js';
-import { Field, notify, useDebounced } from '../parts/forms.js';
+import { Field, notify, useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
@@ -56,9 +56,8 @@ export function NewOrderPage() {
 }
 
 function Finder({ onAdd, stocks, onSight }) {
-  const [text, setText] = useState('');
   const [q, setQ] = useState('');
-  useDebounced(text, 250, (found) => setQ(found.trim()));
+  const [text, setText] = useTyped(q, 250, setQ);
   const query = useMemo(() => ({ q, limit: SHOWN, sort: 'name' }), [q]);
   const resource = useResource('/api/products', query);
   const found = resource.data?.items ?? [];

@@ -1,12 +1,12 @@
 // Orders: an endless list by status and time, with what is new coming in by itself.
 import { money, number, plural, words } from '../core/format.js';
-import { html, useMemo, useState } from '../core/html.js';
+import { html, useMemo } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useActivity, useAfter } from '../parts/after.js';
-import { useDebounced } from '../parts/forms.js';
+import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList } from '../parts/list.js';
 
@@ -32,7 +32,7 @@ export function OrdersPage() {
   const pages = usePages('/api/pms/orders', { status, customerId, from, to }, { every: EVERY_MILLISECONDS });
   useAfter('operations', null, 500, pages.reload, (event) => event.orderId);
   const empty = status || customerId || time
-    ? html`<${Empty} title="No order is like that"><button class="button" type="button" onClick=${() => setQuery({ status: '', customerId: '', time: '' })}>Clear the filters</button><//>`
+    ? html`<${Empty} title="No order is like that"><button class="button" type="button" onClick=${() => setQuery({ status: '', customerId: '', time: '', begin: '', end: '' })}>Clear the filters</button><//>`
     : html`<${Empty} title="No orders yet">They come in here by themselves.<//>`;
   return html`
     <${PageHead} title="Orders">${may('write') && html`<a class="button primary" href=${href('orders', 'new')}><${Icon} name="plus" size="18" />New order</a>`}<//>
@@ -53,8 +53,7 @@ function summary(order) {
 
 function Filters({ query }) {
   const activity = useActivity();
-  const [customer, setCustomer] = useState(query.customerId ?? '');
-  useDebounced(customer, 350, (customerId) => setQuery({ customerId: customerId.trim() }));
+  const [customer, setCustomer] = useTyped(query.customerId ?? '', 350, (customerId) => setQuery({ customerId }));
   const counts = activity.data?.orders ?? {};
   return html`<form class="filters" role="search" aria-label="Filter orders" onSubmit=${(event) => event.preventDefault()}>
     <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}

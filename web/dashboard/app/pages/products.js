@@ -1,11 +1,11 @@
 // Products: an endless list with live stock.
 import { money, number } from '../core/format.js';
-import { html, useState } from '../core/html.js';
+import { html } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
-import { useDebounced } from '../parts/forms.js';
+import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList } from '../parts/list.js';
 import { StockFigure } from '../parts/stock-figure.js';
@@ -42,10 +42,8 @@ export function ProductsPage() {
 }
 
 function Filters({ query }) {
-  const [text, setText] = useState(query.q ?? '');
-  const [category, setCategory] = useState(query.categoryId ?? '');
-  useDebounced(text, 250, (q) => setQuery({ q: q.trim() }));
-  useDebounced(category, 350, (categoryId) => setQuery({ categoryId: categoryId.trim() }));
+  const [text, setText] = useTyped(query.q ?? '', 250, (q) => setQuery({ q }));
+  const [category, setCategory] = useTyped(query.categoryId ?? '', 350, (categoryId) => setQuery({ categoryId }));
   return html`<form class="filters" role="search" aria-label="Filter products" onSubmit=${(event) => event.preventDefault()}>
     <label class="search"><span class="visually-hidden">Search by name or SKU</span><${Icon} name="search" size="18" />
       <input type="search" placeholder="Search by name or SKU" maxlength="200" value=${text} onInput=${(event) => setText(event.target.value)} /></label>

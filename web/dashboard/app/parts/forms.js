@@ -1,5 +1,5 @@
 // Fields, dialogs and short notices.
-import { html, useEffect, useLayoutEffect, useRef } from '../core/html.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from '../core/html.js';
 import { createStore, useStore } from '../core/store.js';
 import { Icon } from './icons.js';
 
@@ -81,15 +81,26 @@ export function Notices() {
   </div>`;
 }
 
-/** Calls back once typing has paused. */
-export function useDebounced(value, milliseconds, callback) {
-  const first = useRef(true);
+/**
+ * What is typed into a field: told once typing has paused, without the blanks around it. When
+ * the value is changed elsewhere, by a cleared filter or another address, the field follows.
+ */
+export function useTyped(value, milliseconds, callback) {
+  const [text, setText] = useState(value);
+  const told = useRef(value);
   useEffect(() => {
-    if (first.current) {
-      first.current = false;
-      return undefined;
-    }
-    const timer = setTimeout(() => callback(value), milliseconds);
-    return () => clearTimeout(timer);
+    if (value === told.current) return;
+    told.current = value;
+    setText(value);
   }, [value]);
+  useEffect(() => {
+    const wanted = text.trim();
+    if (wanted === told.current) return undefined;
+    const timer = setTimeout(() => {
+      told.current = wanted;
+      callback(wanted);
+    }, milliseconds);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return [text, setText];
 }

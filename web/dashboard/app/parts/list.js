@@ -1,4 +1,5 @@
 // An endless list: only the rows in sight are there, pages are read as they are needed.
+import { number } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { oncePerFrame } from '../core/store.js';
 import { Empty, Skeleton, Trouble } from './basics.js';
@@ -12,7 +13,7 @@ const AHEAD = 25;
  * `columns` are `[name, class, hidden]`; `row(item)` gives the cells; `onSight` is told which items are in
  * sight; `pages` is what `usePages` gives.
  */
-export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, empty, onSight, total }) {
+export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, empty, onSight }) {
   const { items, done, error, loading, more, reload } = pages;
   const body = useRef(null);
   const [range, setRange] = useState([0, 30]);
@@ -63,11 +64,11 @@ export function EndlessList({ label, pages, columns, row, keyOf = (item) => item
         <div role="presentation" style=${below}></div>
       </div>
     </div>
-    <p class="list-end" role="status">${done ? endOf(items.length, total) : 'More as you scroll…'}</p>`;
+    <p class="list-end" role="status">${done ? endOf(items.length) : 'More as you scroll…'}</p>`;
 }
 
 function endOf(count) {
-  return count > 20 ? `All ${count.toLocaleString()} shown` : '';
+  return count > 20 ? `All ${number(count)} shown` : '';
 }
 
 /** A cell; `name` repeats the column's on narrow screens. */

@@ -1,5 +1,5 @@
 // Sales over time, beside the period before.
-import { calendar, money, number, percent, roundMoney } from '../core/format.js';
+import { calendar, money, number, percent, roundMoney, shopZone } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
@@ -11,17 +11,19 @@ import { useAfter } from './after.js';
 const SPANS = { day: 30, week: 84, month: 365 };
 const EVERY_MILLISECONDS = 30000;
 
-/** Days before today, in the zone of whoever looks; the service's own days begin and end by its zone. */
+/** The shop's days up to its today, which may be another one than where one looks. */
 function range(groupBy) {
-  const end = new Date();
-  const start = new Date(end.getTime() - (SPANS[groupBy] - 1) * 86400000);
+  const endDate = new Intl.DateTimeFormat('en-CA', { timeZone: shopZone }).format(new Date());
+  const start = new Date(endDate);
+  start.setUTCDate(start.getUTCDate() - SPANS[groupBy] + 1);
   if (groupBy === 'month') start.setUTCDate(1);
-  return { startDate: start.toISOString().slice(0, 10), endDate: end.toISOString().slice(0, 10) };
+  return { startDate: start.toISOString().slice(0, 10), endDate };
 }
 
 export function SalesCard() {
   const [groupBy, setGroupBy] = useState('day');
-  const query = useMemo(() => ({ ...range(groupBy), groupBy, compareTo: 'previous' }), [groupBy]);
+  // Anew each time that it is drawn: a window that stays open goes on to the next day.
+  const query = { ...range(groupBy), groupBy, compareTo: 'previous' };
   const resource = useResource('/api/analytics/sales', query, { every: EVERY_MILLISECONDS });
   useAfter('operations', null, 3000, resource.reload, (event) => event.orderId);
   const choice = html`<${Choice} label="Sales by" value=${groupBy} onChange=${setGroupBy}

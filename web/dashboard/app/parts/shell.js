@@ -34,19 +34,24 @@ const PLACES = [
 
 function pageOf([place = '', id]) {
   if (place === '') return [OverviewPage];
-  if (place === 'products' && id === 'new') return [NewProductPage];
+  if (place === 'products' && id === 'new') return [NewProductPage, {}, 'write'];
   if (place === 'products') return id ? [ProductPage, { id }] : [ProductsPage];
-  if (place === 'orders' && id === 'new') return [NewOrderPage];
+  if (place === 'orders' && id === 'new') return [NewOrderPage, {}, 'write'];
   if (place === 'orders') return id ? [OrderPage, { id }] : [OrdersPage];
-  if (place === 'operations' && id === 'upload') return [UploadPage];
+  if (place === 'operations' && id === 'upload') return [UploadPage, {}, 'write'];
   if (place === 'operations') return id ? [OperationPage, { id }] : [OperationsPage];
   if (place === 'alerts' && !id) return [AlertsPage];
-  if (place === 'keys' && !id) return [KeysPage];
+  if (place === 'keys' && !id) return [KeysPage, {}, 'admin'];
   return [Nowhere];
 }
 
 function Nowhere() {
   return html`<${PageHead} title="Nothing here" /><${Empty} title="There is no such page">
+    <a href=${href('')}>Back to the overview</a><//>`;
+}
+
+function NotAllowed({ scope }) {
+  return html`<${PageHead} title="Not with this key" /><${Empty} title="This page needs a key with the scope ${scope}">
     <a href=${href('')}>Back to the overview</a><//>`;
 }
 
@@ -63,7 +68,7 @@ function Guarded({ page: Page, given }) {
 export function Shell() {
   const { steps } = useRoute();
   const { key } = useStore(session);
-  const [Page, given = {}] = pageOf(steps);
+  const [Page, given = {}, scope = 'read'] = pageOf(steps);
   const here = steps[0] ?? '';
   useEffect(() => scrollTo(0, 0), [steps.join('/')]);
   const skip = (event) => {
@@ -89,7 +94,7 @@ export function Shell() {
     </nav>
     <main id="main">
       <${ConnectionBanner} />
-      <${Guarded} key=${steps.join('/')} page=${Page} given=${given} />
+      <${Guarded} key=${steps.join('/')} page=${may(scope) ? Page : NotAllowed} given=${may(scope) ? given : { scope }} />
     </main>
     <${Notices} />
   </div>`;
