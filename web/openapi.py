@@ -15,6 +15,7 @@ from web.schemas.answers import (
     PROBLEM_SCHEMA,
     REFUSALS,
     RESPONSES,
+    WAITED,
     header_refs,
     problem_response,
 )
@@ -48,6 +49,9 @@ The back office of a shop. Changes of stock and orders are **operations**: the a
 once the operation is durable, and its end is told by `GET /api/operations/{operation_id}`, by
 `Prefer: wait=N`, and by socket events. Errors are problem documents (RFC 9457) whose `type` is a
 page of these documents; a method that a path does not have is answered by `405` with `Allow`.
+A request may be refused before a route sees it, on any path: by `400` if it is no HTTP, `408` if
+it comes too slowly, `414` or `431` if its address or its headers are too large; such an answer may
+come without a body.
 """.strip()
 # What is no schema, though it lies in one: nothing in it is ours to tidy.
 _VALUES = {"example", "examples", "const", "enum", "default"}
@@ -189,7 +193,9 @@ def _complete(operation: dict[str, Any], path: str, method: str, scope: str | No
     if operation["operationId"] in BODIES:
         operation["requestBody"] = {"content": BODIES[operation["operationId"]]}
     if operation["operationId"] in TABLES:
-        responses["200"]["content"] |= TABLES[operation["operationId"]]
+        table = responses["200"]
+        table["content"] |= TABLES[operation["operationId"]]
+        table["headers"] = table.get("headers", {}) | header_refs("Content-Disposition")
     for response in responses.values():
         if "$ref" not in response:
             response["headers"] = {**header_refs(*ALWAYS), **response.get("headers", {})}
@@ -219,6 +225,8 @@ def _add_problems(operation: dict[str, Any], path: str, method: str, limited: bo
         # What a route says about these itself is completed; the rest it may say better.
         if status in (409, 412) or str(status) not in responses:
             responses[str(status)] = problem_response(status, *codes)
+            if status in (409, 500) and _queues_one(operation):
+                responses[str(status)]["headers"] |= WAITED
 
 
 def _problems(operation: dict[str, Any], path: str, limited: bool) -> list[int]:

@@ -155,3 +155,36 @@ def test_recovery_as_the_page_shows_it(
         # Its library runs handlers side by side; each event must be there all the same, once.
         versions.sort()
     assert versions == list(range(versions[0], versions[0] + len(versions)))
+
+
+# What every web server sends, and what keeps a browser safe: no client acts on them.
+_UNSAID = re.compile(
+    "Content-(Type|Length|Security-Policy)|Date|Connection|Transfer-Encoding|Vary|Cache-Control"
+    "|X-(Content-Type|Frame)-Options|Referrer-Policy|Permissions-Policy|Cross-Origin-.*"
+)
+
+
+def test_answers_carry_the_headers_that_are_described(
+    service: Service, api: Api, new_product: Callable[..., str]
+) -> None:
+    spec = get(service, "/openapi.json").json()
+    product = new_product(stock=1)
+    much = {"productId": product, "quantity": 9, "type": "decrement"}
+    waited = {"Prefer": "wait=20", "Idempotency-Key": f"much-{product}"}
+    answers = [
+        ("/api/inventory/adjust", api.post("/api/inventory/adjust", json=much, headers=waited)),
+        ("/api/inventory/adjust", api.post("/api/inventory/adjust", json=much, headers=waited)),
+        ("/api/inventory/stock", api.get("/api/inventory/stock", headers={"Accept": "text/csv"})),
+        (
+            "/api/products/{product_id}",
+            api.get(f"/api/products/{product}", headers={"If-Match": '"9"'}),
+        ),
+    ]
+    assert [answer.status_code for _, answer in answers] == [409, 409, 200, 412]
+    for path, answer in answers:
+        method = str(answer.request.method).lower()
+        described = spec["paths"][path][method]["responses"][str(answer.status_code)]
+        if "$ref" in described:
+            described = spec["components"]["responses"][described["$ref"].rpartition("/")[2]]
+        sent = {name for name in answer.headers if not _UNSAID.fullmatch(name)}
+        assert sent <= described["headers"].keys(), path

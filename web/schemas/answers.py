@@ -69,9 +69,16 @@ HEADERS: dict[str, dict[str, Any]] = {
         required=False,
     ),
     "WWW-Authenticate": _header("How to say who one is"),
+    "ETag": _header("The version that the product has, in quotes"),
+    "Content-Disposition": _header("Of a table: what its file is called", required=False),
 }
 # Those that every answer carries.
 ALWAYS = ("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+# Those that a problem carries if it is the end of an operation that was waited for.
+WAITED = {
+    name: {**HEADERS[name], "required": False}
+    for name in ("Location", "Preference-Applied", "Idempotent-Replayed")
+}
 
 
 def header_refs(*names: str) -> dict[str, Any]:
@@ -148,7 +155,12 @@ _CODES = {
     500: ("internal-error",),
     503: ("unavailable",),
 }
-_OWN_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_OWN_HEADERS = {
+    401: ("WWW-Authenticate",),
+    412: ("ETag",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 # What a rule may say against an operation, by the operationId of its route.
 REFUSALS = {
     "adjustStock": ("insufficient-stock", "stock-changed", "stock-limit"),
