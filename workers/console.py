@@ -32,7 +32,9 @@ class Console:
         }
 
     def line(self, name: str, text: str) -> None:
-        """Print one line of ``name``'s."""
+        """Print one line of ``name``'s, unless nothing is in it."""
+        if not text.strip():
+            return
         line = f"{self._labels.get(name, name)} {text}"
         if self._as_json:
             line = text if text.startswith("{") else json_line(text, logger=name)
@@ -43,7 +45,7 @@ class Console:
 
 def json_line(event: str, **facts: Any) -> str:
     """A line as the log has it when it is JSON."""
-    now = datetime.now(UTC).isoformat()
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return orjson.dumps({"event": event, "level": "info", "timestamp": now, **facts}).decode()
 
 

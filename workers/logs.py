@@ -6,8 +6,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
+from io import StringIO
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -76,7 +77,7 @@ def _renderers(as_json: bool, colours: bool) -> list[structlog.types.Processor]:
             sort_keys=False,
             colors=colours,
             # Rich tracebacks show local variables: a secret among them would be in the log.
-            exception_formatter=structlog.dev.plain_traceback,
+            exception_formatter=_traceback,
         ),
     ]
 
@@ -135,7 +136,7 @@ _PLAIN = re.compile(r"[^\s=\"']+").fullmatch
 def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
     """What is written alone, likewise; nothing in it steers the terminal."""
     return {
-        name: value if name in _MANY_LINES else _printable(value)
+        name: _printable_lines(value) if name in _MANY_LINES else _printable(value)
         for name, value in _in_order(event)
     }
 
@@ -150,6 +151,20 @@ def _printable(value: Any) -> Any:
     if not isinstance(value, str) or value.isprintable():
         return value
     return value.encode("unicode_escape").decode()
+
+
+def _printable_lines(value: Any) -> Any:
+    """Likewise, with its lines: a library may repeat what a stranger sent."""
+    if not isinstance(value, str):
+        return value
+    return "\n".join(_printable(line.replace("\t", "    ")) for line in value.split("\n"))
+
+
+def _traceback(out: TextIO, exc_info: Any) -> None:
+    """The traceback, in which an exception's own words steer nothing either."""
+    written = StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    out.write(_printable_lines(written.getvalue()))
 
 
 class _Discreet:

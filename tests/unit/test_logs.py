@@ -23,10 +23,10 @@ structlog.get_logger("web").info("said", request_id="r-1", thing=object, key="{K
 structlog.get_logger("web").info("asked", request_id="r-2", path="/\x1b[2J", method="GET", key=None)
 many("ended", [dict(request_id="r-3", status="failed", problem=None, path="/\x1b[2J")])
 logging.getLogger("celery").error("from %s", "celery {PASSWORD}")
-logging.getLogger("flask.app").warning("the-operators-own-key")
+logging.getLogger("flask.app").warning("the-operators-own-key \x1b[2J")
 warnings.warn("outdated")
 try:
-    raise ValueError("{KEY}")
+    raise ValueError("{KEY} \x1b[2J")
 except ValueError:
     logging.getLogger("celery").exception("failed")
 thread = threading.Thread(target=lambda: 1 / 0)
@@ -82,6 +82,7 @@ def test_text_is_for_people() -> None:
     # What happened first, what traces it last, and nothing that steers a terminal.
     assert lines[1].split("asked")[1].split() == [r"path=/\x1b[2J", "method=GET", "request_id=r-2"]
     assert "\x1b" not in "".join(lines)
+    assert len([line for line in lines if r"\x1b[2J" in line]) == 4
     assert lines[-1] == "RuntimeError: the end"
 
 
