@@ -195,6 +195,14 @@ def test_the_documents_are_linked(window: Callable[..., Page]) -> None:
     expect(page.get_by_role("heading", name="Quick start")).to_be_visible()
 
 
+def test_figures_are_the_readers_and_words_the_pages(
+    window: Callable[..., Page], shop: dict[str, str]
+) -> None:
+    page = window(shop["product"], locale="de-DE")
+    expect(page.get_by_role("region", name="Details")).to_contain_text("52,50")
+    expect(page.locator("time").first).to_contain_text("ago")
+
+
 def test_sales_end_with_the_shops_today(windows: Any, window: Callable[..., Page]) -> None:
     # A page that did not come over the network may open no socket.
     windows.allowed.append("LOCAL_NETWORK_ACCESS")

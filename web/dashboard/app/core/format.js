@@ -89,13 +89,16 @@ const STEPS = [
   ['second', 1],
 ];
 
+const ENGLISH = locales?.find((name) => /^en\b/.test(name)) ?? 'en';
+const RELATIVE = new Intl.RelativeTimeFormat(ENGLISH, { numeric: 'auto', style: 'short' });
+
 /** How long ago, or in how long. */
 export function relative(value, now = Date.now()) {
   const seconds = (new Date(value).getTime() - now) / 1000;
   if (Math.abs(seconds) < 2) return 'just now';
   const [unit, length] = STEPS.find(([, size]) => Math.abs(seconds) >= size) ?? STEPS.at(-1);
-  const style = { numeric: 'auto', style: 'short' };
-  return formatter(Intl.RelativeTimeFormat, style).format(Math.trunc(seconds / length), unit);
+  // Words among words, so in the language of the page.
+  return RELATIVE.format(Math.trunc(seconds / length), unit);
 }
 
 /** The end of an identifier: enough to tell a few apart. */

@@ -68,7 +68,7 @@ function OpenAlerts() {
   const resource = useOpenAlerts(8);
   return html`<${Card} title="Open alerts" aside=${html`<a href=${href('alerts')}>All alerts</a>`}>
     <${Loaded} resource=${resource} rows=${5}>${({ items }) => (items.length
-      ? html`<ul class="plain-list">${items.map((alert) => html`<li key=${alert.id}>
+      ? html`<ul class="plain-list alerts-open">${items.map((alert) => html`<li key=${alert.id}>
           <a class="grow" href=${href('products', alert.productId)}>${alert.name}</a>
           <span class="fine">${number(alert.stock)} left</span><${Badge} status=${alert.severity} />
           <span class="fine when"><${Ago} at=${alert.raisedAt} /></span></li>`)}</ul>`

@@ -6,13 +6,15 @@ import { colourOf, themeChanges } from './theme.js';
 
 // Whole numbers only: nothing that is drawn here comes in halves.
 const STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
+// Of time: no label names less than a second.
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, ...[1, 2, 3, 7, 14, 30, 60, 90, 180, 365].map((days) => days * 86400)];
 const FONT = '12px system-ui, sans-serif';
 
 /**
  * Draw series over a common axis.
  *
  * `series` are `{name, values, kind: 'bars'|'area'|'dashed', tone}`; `axis` gives what
- * stands under a place; `tip` names a place in the tooltip; `format` writes a value.
+ * stands under a place, `splits` the places themselves by the width; `tip` names a place in the tooltip; `format` writes a value.
  */
 export function Chart({ label, xs, series, axis, tip, format = compact, height = 240, time = false, splits, legend, table = true }) {
   const place = useRef(null);
@@ -82,8 +84,8 @@ function optionsOf(series, texts, time, height, width, setPointed, fixed) {
       {
         stroke: ink, font: FONT, grid: { show: false }, ticks: { show: false }, size: 30, gap: 6, space: time ? 90 : 64,
         ...(time ? {} : { incrs: [1, 2, 3, 5, 7, 10, 14, 30, 60, 90, 180, 365], values: (_, places) => places.map((at) => (Number.isInteger(at) ? texts.current.axis(at) ?? '' : '')) }),
-        ...(fixed ? { splits: () => texts.current.splits } : {}),
-        ...(time ? { values: (_, places) => places.map((at) => texts.current.axis(null, at)) } : {}),
+        ...(fixed ? { splits: (plot) => texts.current.splits(plot.width) } : {}),
+        ...(time ? { incrs: SECONDS, values: (_, places) => places.map((at) => texts.current.axis(null, at)) } : {}),
       },
       { stroke: ink, font: FONT, grid, ticks: { show: false }, size: widthOf, gap: 8, space: 44, incrs: STEPS, values: (_, found) => found.map(text) },
     ],

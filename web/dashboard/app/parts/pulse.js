@@ -17,7 +17,7 @@ export function Pulse({ activity }) {
       <div><dt>Half within</dt><dd>${latency ? duration(latency.p50) : '–'}</dd></div>
       <div><dt>99 % within</dt><dd>${latency ? duration(latency.p99) : '–'}</dd></div>
     </dl>
-    <${Chart} label="Operations ended per second, last minute" xs=${xs} series=${series} height=${150} time=${true} splits=${(innerWidth < 600 ? [40, 20, 0] : [50, 40, 30, 20, 10, 0]).map((age) => end - age)} table=${false}
+    <${Chart} label="Operations ended per second, last minute" xs=${xs} series=${series} height=${150} time=${true} splits=${(width) => (width < 480 ? [40, 20, 0] : [50, 40, 30, 20, 10, 0]).map((age) => end - age)} table=${false}
       axis=${(index, at) => ago(at ?? xs[index])} format=${(value) => number(value)} />`;
 }
 

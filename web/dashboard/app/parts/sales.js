@@ -1,5 +1,5 @@
 // Sales over time, beside the period before.
-import { calendar, money, number, percent, roundMoney, shopZone } from '../core/format.js';
+import { calendar, money, number, percent, plural, roundMoney, shopZone } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
@@ -41,7 +41,7 @@ function Sales({ sales }) {
     ...(previous ? [{ name: 'Period before', values: xs.map((index) => previous.series[index]?.revenue ?? null), kind: 'dashed', tone: 'second' }] : []),
   ], [series, previous]);
   const name = (index) => series[index] && calendar(series[index].period, AXIS[groupBy]);
-  const title = (index) => `${groupBy === 'week' ? 'Week of ' : ''}${calendar(series[index].period, TIP)} · ${number(series[index].orders)} orders`;
+  const title = (index) => `${groupBy === 'week' ? 'Week of ' : ''}${calendar(series[index].period, TIP)} · ${plural(series[index].orders, 'order')}`;
   return html`<dl class="figures">
       <${Total} name="Revenue" value=${money(totals.revenue, currency)} change=${sales.change?.revenue} />
       <${Total} name="Orders" value=${number(totals.orders)} change=${sales.change?.orders} />
