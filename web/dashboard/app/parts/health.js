@@ -1,9 +1,9 @@
 // The health of the parts: a quiet row that is loud when something is wrong.
 import { duration, number, plural } from '../core/format.js';
-import { html } from '../core/html.js';
+import { html, useEffect } from '../core/html.js';
 import { connection } from '../core/live.js';
 import { useResource } from '../core/resource.js';
-import { useStore } from '../core/store.js';
+import { createStore, useStore } from '../core/store.js';
 
 const EVERY_MILLISECONDS = 5000;
 const PARTS = [
@@ -18,7 +18,10 @@ export function useHealth() {
   return useResource('/health', undefined, { every: EVERY_MILLISECONDS });
 }
 
-/** `[name, text, healthy, figure, consequence]` of each part. */
+// What the row in the rail read last, for the banner.
+const lastRead = createStore(null);
+
+/** `{name, text, healthy, figure, consequence}` of each part. */
 export function partsOf(health) {
   return PARTS.map(([name, text, consequence]) => {
     const check = health.checks[name];
@@ -31,6 +34,8 @@ export function partsOf(health) {
 /** One line in the rail. */
 export function HealthRow() {
   const { data, error } = useHealth();
+  useEffect(() => lastRead.set(data), [data]);
+  useEffect(() => () => lastRead.set(null), []);
   const { phase } = useStore(connection);
   if (phase === 'offline') return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Not known while offline</p>`;
   if (error && !data) return html`<p class="health-line bad"><span class="dot" aria-hidden="true"></span>No answer from the service</p>`;
@@ -39,6 +44,16 @@ export function HealthRow() {
   const bad = error || away.length;
   const text = error ? 'No answer' : away.length ? `${away.map((part) => part.text).join(', ')} away` : 'All parts well';
   return html`<p class="health-line ${bad ? 'bad' : 'good'}" role="status"><span class="dot" aria-hidden="true"></span>${text}</p>`;
+}
+
+/** Above every other page: connected is not yet live while a part is away. */
+export function AwayBanner() {
+  const health = useStore(lastRead);
+  const { phase } = useStore(connection);
+  const away = health && phase === 'connected' ? partsOf(health).filter((part) => !part.healthy) : [];
+  if (!away.length) return null;
+  return html`<div class="banner warn" role="status"><strong>${away.map((part) => part.text).join(', ')} away</strong>
+    <span>${away[0].consequence}</span></div>`;
 }
 
 /** All parts, on the overview. */

@@ -18,7 +18,7 @@ import { UploadPage } from '../pages/upload.js';
 import { Empty, PageHead } from './basics.js';
 import { ConnectionBanner, ConnectionState } from './connection.js';
 import { Notices } from './forms.js';
-import { HealthRow } from './health.js';
+import { AwayBanner, HealthRow } from './health.js';
 import { Icon } from './icons.js';
 import { Mark } from './mark.js';
 import { ThemeSwitch } from './theme.js';
@@ -94,6 +94,7 @@ export function Shell() {
     </nav>
     <main id="main">
       <${ConnectionBanner} />
+      ${here !== '' && html`<${AwayBanner} />`}
       <${Guarded} key=${steps.join('/')} page=${may(scope) ? Page : NotAllowed} given=${may(scope) ? given : { scope }} />
     </main>
     <${Notices} />
