@@ -7,9 +7,11 @@ process lets in its share (the limit divided by `SHARES`) more than the limit al
 fewer than `SHARES` is held exactly. Nobody is refused below the limit.
 """
 
+import os
 import threading
 import time
 from dataclasses import dataclass, field
+from weakref import WeakMethod
 
 import structlog
 from limits.storage import RedisStorage
@@ -124,12 +126,18 @@ class SharedStorage(RedisStorage):
             retry=Retry(NoBackoff(), 0),  # type: ignore[arg-type]
         )
         self._count = self.get_connection().register_script(_COUNT)
-        self._buckets: dict[str, _Bucket] = {}
-        self._lock = threading.Lock()
-        self._calls = threading.BoundedSemaphore(_CALLS)
         self._clock = 0  # Redis' clock less this process', in milliseconds
         self._ask_again_at = 0.0
         self._away = False
+        self._begin()
+        begin = WeakMethod(self._begin)
+        os.register_at_fork(after_in_child=lambda: (begin() or (lambda: None))())
+
+    def _begin(self) -> None:
+        """Count from nothing; in a forked child too, whose locks nobody else would release."""
+        self._buckets: dict[str, _Bucket] = {}
+        self._lock = threading.Lock()
+        self._calls = threading.BoundedSemaphore(_CALLS)
         self._untold = threading.Event()
         self._teller: threading.Thread | None = None
 

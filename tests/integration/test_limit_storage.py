@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -143,3 +144,18 @@ def test_without_redis_each_counts_for_itself_and_tells_when_it_is_back(
         return bool(names) and int(redis.hget(names[0], "current") or 0) == 5
 
     wait_until(told)
+
+
+def test_a_forked_child_waits_for_no_thread_that_it_has_not(who: str) -> None:
+    storage = SharedStorage()
+    limiter = Limiter(storage)
+    assert let_in(limiter, 100, who, 1) == 1
+    locks = [storage._lock, *(bucket.lock for bucket in storage._buckets.values())]
+    with ExitStack() as held:
+        for lock in locks:
+            held.enter_context(lock)
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(10)
+            os._exit(0 if let_in(limiter, 100, who, 1) == 1 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
