@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from web.cli_demo_plan import DAYS
-from web.cli_errors import FAILED
+from web.cli_errors import FAILED, CommandError
 from web.cli_output import print_json, printable, rows, screen
 from web.cli_target import Target, at_service
 
@@ -66,15 +66,21 @@ def demo(
       pms demo --json | jq .agrees
     """
     if not (target.is_local or yes):
-        click.confirm(
-            f"Add products, orders and sales for good to {target.url}?", abort=True, err=True
-        )
+        _ask(f"Add products, orders and sales for good to {target.url}?")
     from web.cli_demo_run import Wish, run
 
     result = run(target, Wish(seed, products, orders, 1 / speed if speed else 0.0))
     _tell(result, as_json)
     if not result.agrees:
         raise click.exceptions.Exit(FAILED)
+
+
+def _ask(question: str) -> None:
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        raise CommandError("nothing was done; --yes agrees without being asked") from None
 
 
 def _tell(result: "Result", as_json: bool) -> None:

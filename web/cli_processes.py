@@ -24,6 +24,9 @@ def migrate(down: str | None, as_json: bool) -> None:
       pms migrate
       pms migrate --down base
     """
+    if down is not None and not down.isalnum():
+        # What a script's unset variable leaves is no wish, and a step back (-1) no place.
+        raise click.BadParameter("must be a revision such as 0001, or base", param_hint="--down")
     url = read_settings(required=("database_url",)).database_url
     assert url is not None
     take_to(url, down or "head", down=down is not None)

@@ -151,6 +151,21 @@ def test_an_unset_variable_is_no_product(name: str) -> None:
         assert (result.exit_code, result.stderr.startswith("pms: ID is empty")) == (2, True)
 
 
+@pytest.mark.parametrize("revision", ["", " ", "-1"])
+def test_a_way_down_has_an_end(revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
+    result = pms("migrate", "--down", revision, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["exitCode"]) == (2, 2)
+    assert "--down: must be a revision" in result.stderr
+
+
+def test_another_machines_shop_is_asked_for() -> None:
+    result = pms("demo", "--url", "http://shop.invalid", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["exitCode"]) == (1, 1)
+    assert "for good to http://shop.invalid" in result.stderr
+    assert result.stderr.endswith("pms: nothing was done; --yes agrees without being asked\n")
+
+
 def test_an_export_needs_a_files_name() -> None:
     result = pms("export", "stock", "--url", "http://127.0.0.1:1", "--output", "")
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
