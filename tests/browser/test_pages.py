@@ -189,6 +189,16 @@ def test_the_theme_can_be_chosen(window: Callable[..., Page]) -> None:
     assert page.evaluate(paper) == light
 
 
+def test_an_address_that_is_none_leads_back(window: Callable[..., Page]) -> None:
+    page = window("#/")
+    for place in ("nowhere", "%E0%A4%A"):
+        page.goto(f"/#/{place}")
+        page.reload()
+        expect(page.get_by_role("heading", name="Nothing here")).to_be_visible()
+    page.get_by_role("link", name="Back to the overview").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
 def test_the_documents_are_linked(window: Callable[..., Page]) -> None:
     page = window("#/")
     page.get_by_role("link", name="Documents").click()

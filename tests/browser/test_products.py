@@ -133,6 +133,7 @@ def test_nobody_loses_a_change(
     page.get_by_role("button", name="Save").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("alert")).to_contain_text("Somebody changed this product")
+    expect(dialog.get_by_role("alert")).to_be_focused()
     expect(dialog.get_by_role("row", name="Price")).to_contain_text("6")
     dialog.get_by_role("button", name="Save mine on top").click()
     expect(page.get_by_role("heading", name="Contested by me")).to_be_visible()

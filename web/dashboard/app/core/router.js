@@ -1,9 +1,18 @@
 // Where one is: the part of the address behind the hash, so that any server can send the page.
 import { createStore, useStore } from './store.js';
 
+/** A step of the path; one that is badly written stays as it is, and leads nowhere. */
+function decoded(step) {
+  try {
+    return decodeURIComponent(step);
+  } catch {
+    return step;
+  }
+}
+
 function parse() {
   const [path, search = ''] = location.hash.replace(/^#/, '').split('?');
-  const steps = path.split('/').filter(Boolean).map(decodeURIComponent);
+  const steps = path.split('/').filter(Boolean).map(decoded);
   return { steps, query: Object.fromEntries(new URLSearchParams(search)) };
 }
 

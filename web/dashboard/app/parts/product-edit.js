@@ -1,6 +1,6 @@
 // Editing a product: nobody's change is lost, and whoever comes second chooses.
 import { call, Problem, read } from '../core/api.js';
-import { html, useState } from '../core/html.js';
+import { html, useEffect, useRef, useState } from '../core/html.js';
 import { Trouble } from './basics.js';
 import { Dialog, notify } from './forms.js';
 import { fromFields, NAMES, ProductFields, toFields } from './product-form.js';
@@ -66,10 +66,13 @@ export function ProductEdit({ product, onSaved, onClose }) {
 }
 
 function Conflict({ fields, base, theirs }) {
+  // The fields are gone, and the focus with them: who uses the keyboard goes on from here.
+  const told = useRef(null);
+  useEffect(() => told.current.focus(), []);
   const now = toFields(theirs);
   const before = toFields(base);
   const rows = Object.keys(NAMES).filter((name) => now[name] !== before[name] || fields[name] !== before[name]);
-  return html`<div class="conflict" role="alert">
+  return html`<div class="conflict" role="alert" tabindex="-1" ref=${told}>
     <p><b>Somebody changed this product while you were editing.</b> Nothing of theirs or of yours is lost yet. What you
       changed is saved on top of theirs, and the rest stays as they have it; or begin again from theirs.</p>
     <div class="table-scroll" tabindex="0" role="region" aria-label="What differs"><table>
