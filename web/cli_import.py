@@ -5,8 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any
+from uuid import UUID
 
 import click
 import orjson
@@ -102,9 +104,12 @@ def _follow(api: Api, operation: dict[str, Any], as_json: bool) -> dict[str, Any
 
 def _tell_end(operation: dict[str, Any], as_json: bool) -> None:
     result, error = operation["result"] or {}, operation["error"]
+    problem = {**(error or {}), "operationId": operation["id"]}
     rows = result.get("refusedRows") or (error or {}).get("refused") or []
     if as_json:
-        print_json(operation)
+        # Of a refused one the error is the one document.
+        if error is None:
+            print_json(operation)
     else:
         for row in rows[:_SHOWN]:
             name = printable(row["sku"] or row["productId"])
@@ -115,9 +120,9 @@ def _tell_end(operation: dict[str, Any], as_json: bool) -> None:
             if result["refused"] > len(rows):
                 click.echo(f"all of them: GET /api/operations/{operation['id']}/refused", err=True)
     if operation["status"] == "dead":
-        raise CommandError(f"given up: {printable(error['detail'])}", FAILED, error)
+        raise CommandError(f"given up: {printable(error['detail'])}", FAILED, problem)
     if error is not None:
-        raise CommandError(f"refused: {printable(error['detail'])}", REFUSED, error)
+        raise CommandError(f"refused: {printable(error['detail'])}", REFUSED, problem)
     if result["refused"]:
         raise click.exceptions.Exit(REFUSED)
 
@@ -179,15 +184,24 @@ def _body_of(number: int, fields: dict[str, str]) -> dict[str, Any]:
     # What a new product must have, and a change leaves as it is.
     missing = {} if "id" in fields else {"description": "", "images": []}
     body: dict[str, Any] = {**missing, **fields}
+    status = fields.get("status", "draft")
+    if status not in ("draft", "published"):
+        message = f"row {number}: status is {printable(status)}; draft and published are known"
+        raise CommandError(message, USAGE)
     try:
-        body["price"] = float(Decimal(body["price"])) if "price" in fields else None
+        # It becomes a part of an address, in which it must not lead elsewhere.
+        body |= {"id": str(UUID(fields["id"]))} if "id" in fields else {}
+        price = Decimal(fields["price"]) if "price" in fields else None
+        if price is not None and not isfinite(price):
+            raise ValueError(price)
+        body["price"] = None if price is None else float(price)
         if "lowStockThreshold" in fields:
             body["lowStockThreshold"] = int(fields["lowStockThreshold"])
         if "images" in fields:
             text = fields["images"]
             body["images"] = orjson.loads(text) if text.startswith("[") else text.split()
     except (ValueError, InvalidOperation):
-        message = f"row {number}: price, lowStockThreshold or images cannot be read"
+        message = f"row {number}: id, price, lowStockThreshold or images cannot be read"
         raise CommandError(message, USAGE) from None
     return body
 

@@ -108,8 +108,11 @@ def test_import_stock_shows_the_end_and_what_was_refused(
     again = pms("import", "stock", "delivery.csv", "--once", "D-1" + skus[0], "--json")
     assert json.loads(again.stdout)["result"]["applied"] == 1
     assert stocks(api, skus)[skus[0]] == 5
-    whole = pms("import", "stock", "delivery.csv", "--atomic")
+    whole = pms("import", "stock", "delivery.csv", "--atomic", "--json")
     assert (whole.returncode, stocks(api, skus)[skus[0]]) == (3, 5)
+    told = json.loads(whole.stdout)
+    assert (told["title"], told["exitCode"]) == ("Bulk refused", 3)
+    assert api.get(f"/api/operations/{told['operationId']}").json()["status"] == "failed"
 
 
 def test_import_stock_of_a_file_that_is_none(pms: Any, tmp_path: Path) -> None:
