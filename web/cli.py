@@ -4,11 +4,12 @@ import errno
 import sys
 from contextlib import suppress
 from importlib import import_module
+from itertools import takewhile
 from typing import Any
 
 import click
 
-from web.cli_errors import FAILED, USAGE, CommandError
+from web.cli_errors import AS_JSON, FAILED, USAGE, CommandError
 
 # Each command's module is imported by its own run: to import them all takes longer than most of
 # them do. What is needed first comes first; what is said of each is its own first sentence.
@@ -66,13 +67,21 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words; whether JSON is wanted is known also where the rest makes no sense."""
+        ctx.meta[AS_JSON] = "--json" in takewhile(lambda word: word != "--", args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _tell_usage(ctx, error)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what it could not do becomes a line and an exit code."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            # Click says the rest, for people.
-            _tell_json(ctx, {"title": "Wrong usage", "detail": error.format_message()}, USAGE)
+            _tell_usage(ctx, error)
             raise
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -98,6 +107,11 @@ def _failure(error: Exception) -> tuple[list[str], int, dict[str, Any]]:
     if isinstance(error, OSError) and error.errno in _FULL:
         return [f"what it has to say cannot be written ({error.strerror})"], FAILED, {}
     raise error
+
+
+def _tell_usage(ctx: click.Context, error: click.UsageError) -> None:
+    """Say to a program what click says to people."""
+    _tell_json(ctx, {"title": "Wrong usage", "detail": error.format_message()}, USAGE)
 
 
 def _tell_json(ctx: click.Context, told: dict[str, Any], code: int) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 # What a script finds in `$?`; `pms --help` tells the same.
 DONE, FAILED, USAGE, REFUSED, UNKNOWN, KEY, QUEUED = range(7)
+# Where a run keeps that JSON was asked for.
+AS_JSON = "web.cli.json"
 
 
 class CommandError(Exception):

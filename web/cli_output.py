@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_JSON = "web.cli_output.json"
+from web.cli_errors import AS_JSON
 
 
 def _remember(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
     # Errors are told outside of the command, which alone has the option.
-    ctx.meta[_JSON] = value
+    ctx.meta[AS_JSON] = value
     return value
 
 
@@ -32,7 +32,7 @@ json_option = click.option(
 
 def wants_json(ctx: click.Context) -> bool:
     """Whether the command in this context was given `--json`."""
-    return bool(ctx.meta.get(_JSON))
+    return bool(ctx.meta.get(AS_JSON))
 
 
 def print_json(value: Any) -> None:

@@ -252,6 +252,21 @@ def test_wrong_usage_is_told_as_json_too() -> None:
     assert "Usage:" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("bogus", "--json"), "bogus"),
+        (("--json", "bogus"), "--json"),
+        (("stock", "--bogus", "mug", "--json"), "--bogus"),
+    ],
+)
+def test_words_that_make_no_sense_are_told_as_json_too(words: tuple[str, ...], part: str) -> None:
+    result = pms(*words)
+    assert result.exit_code == 2
+    assert part in json.loads(result.stdout)["detail"]
+    assert pms("bogus", "--", "--json").stdout == ""
+
+
 @pytest.mark.parametrize("arguments", [("watch", "product"), ("watch", "system", "x")])
 def test_watch_asks_for_what_is_missing(arguments: tuple[str, ...]) -> None:
     assert pms(*arguments).exit_code == 2
