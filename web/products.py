@@ -1,10 +1,7 @@
 """Products: written at once, read from the cache."""
 
 import hashlib
-import re
 from collections.abc import Callable, Collection
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +22,8 @@ from web.cache import Cached
 from web.errors import Problem, not_found
 from web.idempotency import answer_once
 from web.outbox import Told, outbox
-from web.pages import cut, decode_cursor
-from web.schemas.base import answer, rfc3339
+from web.product_pages import page_of, place_of
+from web.schemas.base import answer
 from web.schemas.products import (
     CHANGED,
     CREATED,
@@ -110,7 +107,7 @@ def list_products(query: ProductsQuery) -> Response:
     Answered from a cache that every write empties; `X-Cache` says `hit` or `miss`. A `cursor`
     goes on in the same `sort` only. As CSV, all of them, with `Accept: text/csv`.
     """
-    after = _place(query)
+    after = place_of(query)
     if wants_csv():
         return exports.products(
             services().database,
@@ -120,7 +117,7 @@ def list_products(query: ProductsQuery) -> Response:
             part=query.q,
         )
     name = hashlib.sha256(answer(query)).hexdigest()
-    found = services().cache.listing(name, lambda connection: _page(connection, query, after))
+    found = services().cache.listing(name, lambda connection: page_of(connection, query, after))
     return _from_cache(found)
 
 
@@ -255,61 +252,3 @@ def _from_cache(found: Cached) -> Response:
 
 def _etag(version: int) -> str:
     return f'"{version}"'
-
-
-def _page(connection: Connection, query: ProductsQuery, after: list[Any] | None) -> bytes:
-    rows = products.page(
-        connection,
-        limit=query.limit + 1,
-        sort=query.sort,
-        after=(after[1], after[2]) if after else None,
-        status=query.status,
-        category_id=query.category_id,
-        part=query.q,
-    )
-    column = products.SORTS[query.sort]
-
-    def place(product: Product) -> list[str]:
-        value = getattr(product, column)
-        shown = rfc3339(value) if column == "created_at" else str(value)
-        return [query.sort, shown, str(product.id)]
-
-    return answer(ProductPage.model_validate(cut(rows, query.limit, place)))
-
-
-def _place(query: ProductsQuery) -> list[Any] | None:
-    """The place that the query's cursor stands for: its sort, the sorted value, the id."""
-
-    def same_sort(value: Any) -> str:
-        if value != query.sort:
-            raise ValueError(value)
-        return query.sort
-
-    return decode_cursor(query.cursor, same_sort, _VALUES[products.SORTS[query.sort]], UUID)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\x00" in value:
-        raise ValueError(value)
-    return value
-
-
-def _price(value: Any) -> Decimal:
-    if not re.fullmatch(r"[0-9]{1,12}\.[0-9]{2}", value):
-        raise ValueError(value)
-    return Decimal(value)
-
-
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError(value)
-    return moment
-
-
-# What a cursor may hold of the column that sorts the list; the database trusts it.
-_VALUES: dict[str, Callable[[Any], Any]] = {
-    "name": _text,
-    "price": _price,
-    "created_at": _moment,
-}
