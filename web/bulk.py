@@ -62,7 +62,12 @@ def adjust_many(query: BulkQuery) -> Response:
             bulk_id = uuid7()
             total = _write(connection, bulk_id, upload, query.atomic)
             bulks.insert(connection, bulk_id, total)
-            return AdjustMany(bulk_id=bulk_id, atomic=query.atomic, dry_run=query.dry_run)
+            return AdjustMany(
+                bulk_id=bulk_id,
+                atomic=query.atomic,
+                dry_run=query.dry_run,
+                form="csv" if upload.is_csv else "json",
+            )
 
         operation, replayed = accept_with(prepare, claim)
     return finish(operation, replayed)
@@ -94,7 +99,7 @@ def _write(connection: Connection, bulk_id: UUID, upload: Upload, atomic: bool) 
     while piece := list(islice(rows, _SLICE)):
         total += len(piece)
         if total > most:
-            raise Invalid(("", f"there must be at most {most} rows"))
+            raise Invalid(("", f"there must be at most {most:,} rows"))
         good, found = _checked(connection, bulk_id, piece, upload.is_csv)
         faults += found
         if len(faults) >= _MOST_ERRORS:
@@ -167,7 +172,7 @@ def _product(
 
 def _faults(error: ValidationError, pointer: str, is_csv: bool) -> list[tuple[str, str]]:
     faults = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+    for problem in error.errors(include_url=False, include_input=False):
         field, detail = named(problem, "")
         faults.append(_fault(pointer, field, detail, is_csv))
     return faults

@@ -116,7 +116,8 @@ def _tell_end(operation: dict[str, Any], as_json: bool) -> None:
             click.echo(f"row {row['row']}: {name}: {printable(row['problem']['detail'])}", err=True)
         if error is None:
             verb = "would be applied" if result.get("dryRun") else "applied"
-            click.echo(f"{result['applied']:,} rows {verb}, {result['refused']:,} refused")
+            rows_applied = f"{result['applied']:,} {'row' if result['applied'] == 1 else 'rows'}"
+            click.echo(f"{rows_applied} {verb}, {result['refused']:,} refused")
             if result["refused"] > len(rows):
                 click.echo(f"all of them: GET /api/operations/{operation['id']}/refused", err=True)
     if operation["status"] == "dead":

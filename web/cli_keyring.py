@@ -24,6 +24,7 @@ from web.cli_target import running_url
 from web.errors import Problem, not_found
 from web.keys import rotate
 from web.schemas.base import rfc3339
+from web.schemas.faults import said
 from web.schemas.keys import KeyIn
 from workers.data_dir import StartupError
 from workers.embedded import EmbeddedPostgres
@@ -155,10 +156,9 @@ def _checked(given: dict[str, Any]) -> KeyIn:
         return KeyIn.model_validate(given)
     except ValidationError as error:
         lines = []
-        for found in error.errors(include_url=False, include_context=False):
+        for found in error.errors(include_url=False):
             name = str(found["loc"][0])
-            detail = found["msg"].removeprefix("Value error, ")
-            lines.append(f"{_OPTIONS[name]} {given[name]!r}: {_first_small(detail)}")
+            lines.append(f"{_OPTIONS[name]} {given[name]!r}: {said(found)}")
         raise WrongSettingsError(lines) from None
 
 

@@ -20,6 +20,7 @@ from db.models.stream import (
 )
 from db.queries import orders, products, snapshots, stock, streams
 from db.session import Database
+from web.schemas.faults import said
 from web.schemas.inventory import StockOut
 from web.schemas.operations import OperationOut
 from web.schemas.orders import OrderOut
@@ -224,10 +225,10 @@ def _parse(topic: Topic, arguments: tuple[Any, ...]) -> StreamTopic:
     try:
         return topic.schema.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         # Only names that we know are repeated: a client's own may hold anything.
         where = [str(part) for part in first["loc"] if first["type"] != "extra_forbidden"]
-        raise RequestRefused("invalid", detail=": ".join([*where, first["msg"]])) from None
+        raise RequestRefused("invalid", detail=": ".join([*where, said(first)])) from None
 
 
 def _uuid(named: str) -> UUID | None:

@@ -142,7 +142,8 @@ class BulkTurn:
             )
         ]
         if self.command.atomic and refused:
-            detail = f"{len(refused)} of {bulk.total} rows were refused; none was applied."
+            count = f"{len(refused):,} of {bulk.total:,} rows"
+            detail = f"{count} {'was' if len(refused) == 1 else 'were'} refused; none was applied."
             self._close("failed", error=problem_of("bulk-refused", detail, 409, refused=refused))
             return
         result: dict[str, Any] = {

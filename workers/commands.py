@@ -34,6 +34,7 @@ class AdjustMany:
         bulk_id: whose rows.
         atomic: all of them or none, in one turn.
         dry_run: only say what would happen.
+        form: what the rows came as, which says how they are counted; older bulks do not know.
     """
 
     kind: ClassVar = "adjust-many"
@@ -41,6 +42,7 @@ class AdjustMany:
     bulk_id: UUID
     atomic: bool = False
     dry_run: bool = False
+    form: Literal["json", "csv"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

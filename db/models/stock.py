@@ -163,7 +163,7 @@ class StockLevel:
         if self.on_hand + change > MAX_ON_HAND:
             raise Refusal(
                 "stock-limit",
-                f"No more than {MAX_ON_HAND} units of a product can be kept.",
+                f"No more than {MAX_ON_HAND:,} units of a product can be kept.",
                 onHand=self.on_hand,
                 limit=MAX_ON_HAND,
             )
@@ -178,7 +178,7 @@ class StockLevel:
         if counted < self.reserved:
             raise Refusal(
                 "count-below-reserved",
-                f"{self.reserved} units are reserved for orders, more than the {counted} counted.",
+                f"{_units(self.reserved)} reserved for orders, more than the {counted:,} counted.",
                 reserved=self.reserved,
                 counted=counted,
             )
@@ -212,8 +212,8 @@ class StockLevel:
         if reserved > on_hand:
             raise Refusal(
                 "repair-impossible",
-                f"Orders hold {reserved} units, and the ledger has {on_hand} on hand: cancel"
-                " orders, or take units into the house, and repair then.",
+                f"{_units(reserved)} held by orders, and the ledger has {on_hand:,} on hand:"
+                " cancel orders, or take units into the house, and repair then.",
                 onHand=on_hand,
                 reserved=reserved,
             )
@@ -261,8 +261,12 @@ def insufficient_stock(level: StockLevel, requested: int) -> Refusal:
     """The refusal of more units than can be sold."""
     return Refusal(
         "insufficient-stock",
-        f"{requested} units were asked for and {level.available} can be sold.",
+        f"{_units(requested, 'was', 'were')} asked for and {level.available:,} can be sold.",
         productId=str(level.product_id),
         available=level.available,
         requested=requested,
     )
+
+
+def _units(count: int, one: str = "is", many: str = "are") -> str:
+    return f"{count:,} unit {one}" if count == 1 else f"{count:,} units {many}"

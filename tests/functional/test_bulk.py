@@ -100,10 +100,10 @@ def test_import_stock_shows_the_end_and_what_was_refused(
     file.write_text(f"sku;quantity;type\n{skus[0]};5;increment\n{skus[1]};2;decrement\n")
     tried = pms("import", "stock", "delivery.csv", "--dry-run")
     assert (tried.returncode, stocks(api, skus)[skus[0]]) == (3, 0)
-    assert "1 rows would be applied, 1 refused" in tried.stdout
+    assert "1 row would be applied, 1 refused" in tried.stdout
     done = pms("import", "stock", "delivery.csv", "--once", "D-1" + skus[0])
     assert done.returncode == 3
-    assert "1 rows applied, 1 refused" in done.stdout
+    assert "1 row applied, 1 refused" in done.stdout
     assert f"row 3: {skus[1]}: 2 units were asked for and 0 can be sold." in done.stderr
     again = pms("import", "stock", "delivery.csv", "--once", "D-1" + skus[0], "--json")
     assert json.loads(again.stdout)["result"]["applied"] == 1

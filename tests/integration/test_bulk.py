@@ -566,9 +566,9 @@ def test_too_many_rows_and_too_many_bytes(
     product(sku="MUG")
     line = b"MUG,1,increment\n"
     found = check_problem(post_csv(client, HEAD + line * 1001, "?atomic=true"), 422)
-    assert "1000" in found["errors"][0]["detail"]
+    assert "1,000" in found["errors"][0]["detail"]
     found = check_problem(post_csv(client, HEAD + line * 100_001), 422)
-    assert "100000" in found["errors"][0]["detail"]
+    assert "100,000" in found["errors"][0]["detail"]
     settings = app.extensions["pms"].settings
     kept, settings.max_bulk_bytes = settings.max_bulk_bytes, 2000
     try:

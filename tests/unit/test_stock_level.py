@@ -73,6 +73,15 @@ def test_a_count_sets_what_is_on_hand_but_never_below_what_is_reserved() -> None
     assert refused.value.code == "count-below-reserved"
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [(1, "1 unit was asked for and 0 can be sold."), (1200, "1,200 units were asked for and")],
+)
+def test_a_refusal_counts_as_people_do(asked: int, said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        level(0).reserve(asked, "order")
+
+
 def test_an_order_reserves_then_ships_or_gives_back() -> None:
     stock = level(10)
     stock.reserve(4, "order")

@@ -10,6 +10,7 @@ from flask import Request
 from pydantic import BaseModel, ValidationError
 
 from web.errors import Invalid, Problem
+from web.schemas.faults import said
 
 _TOO_DEEP = "The body is nested too deeply."
 
@@ -74,12 +75,11 @@ def parse(model: type[BaseModel], values: Any, prefix: str = "/") -> BaseModel:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)
         raise Invalid(*(named(problem, prefix) for problem in found[:100])) from None
 
 
 def named(problem: Any, prefix: str) -> tuple[str, str]:
     """The pointer to a bad field, and what is wrong with it."""
     steps = [str(step).replace("~", "~0").replace("/", "~1") for step in problem["loc"]]
-    detail = problem["msg"].removeprefix("Value error, ")
-    return (prefix + "/".join(steps) if steps else ""), detail
+    return (prefix + "/".join(steps) if steps else ""), said(problem)
