@@ -54,7 +54,7 @@ def _look(connection: Connection) -> ActivityOut:
             per_second=round(ended / _WINDOW_SECONDS, 2),
             latency=LatencyOut.model_validate(took) if took else None,
             series=[
-                EndedOut(at=one.at, ended=one.ended, failed=one.refused, dead=one.dead)
+                EndedOut(at=one.at, ended=one.ended, failed=one.refused, dead=one.dead, p95=one.p95)
                 for one in seconds
             ],
         ),

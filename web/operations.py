@@ -43,12 +43,14 @@ _MOST_RETRIED = 500
 def read_operation(operation_id: UUID) -> Response:
     """An operation as it stands."""
     with services().database.transaction() as connection:
-        found = operations.find_with_payload(connection, operation_id)
+        found = operations.find_whole(connection, operation_id)
     if found is None:
         raise not_found("operation")
-    operation, kept = found
+    operation, kept, retried_by = found
     payload = {to_camel(name): value for name, value in kept.items()}
-    body = OperationDetail(**dict(OperationOut.of(operation)), payload=payload)
+    body = OperationDetail(
+        **dict(OperationOut.of(operation)), payload=payload, retried_by=retried_by
+    )
     return Response(answer(body), content_type="application/json")
 
 

@@ -61,15 +61,19 @@ def page(
     return [Operation(*row) for row in connection.execute(statement, wanted)]
 
 
-def find_with_payload(
+_FIND_WHOLE = text(f"""
+    SELECT {_COLUMNS}, {PROGRESS}, payload,
+           (SELECT id FROM operations again WHERE again.retry_of = operations.id)
+    FROM operations WHERE id = :id
+""")  # noqa: S608 - our own names
+
+
+def find_whole(
     connection: Connection, operation_id: UUID
-) -> tuple[Operation, dict[str, Any]] | None:
-    """One operation as it stands, and what it was asked to do."""
-    statement = text(
-        f"SELECT {_COLUMNS}, {PROGRESS}, payload FROM operations WHERE id = :id"  # noqa: S608
-    )
-    row = connection.execute(statement, {"id": operation_id}).one_or_none()
-    return (Operation(*row[:-1]), row[-1]) if row else None
+) -> tuple[Operation, dict[str, Any], UUID | None] | None:
+    """One operation as it stands, what it was asked to do, and which one tries it again."""
+    row = connection.execute(_FIND_WHOLE, {"id": operation_id}).one_or_none()
+    return (Operation(*row[:-2]), row[-2], row[-1]) if row else None
 
 
 def command_of(connection: Connection, operation_id: UUID) -> tuple[str, dict[str, Any]] | None:

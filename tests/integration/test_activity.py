@@ -43,6 +43,7 @@ def test_orders_by_status_and_ends_by_second(
     assert operations["ended"] == 3 == sum(one["ended"] for one in operations["series"])
     assert sum(one["failed"] for one in operations["series"]) == 1
     assert 0 <= operations["latency"]["p50"] <= operations["latency"]["p99"]
+    assert all(0 <= one["p95"] <= operations["latency"]["p99"] for one in operations["series"])
 
 
 def test_a_key_can_see_what_it_may_do(client: Any, client_with: Any, make_key: Any) -> None:

@@ -70,6 +70,7 @@ def test_an_accepted_operation_can_be_read_at_once(
     read = client.get(accepted.headers["Location"]).json
     payload = read.pop("payload")
     assert (payload["quantity"], payload["dryRun"]) == (5, False)
+    assert read.pop("retriedBy") is None
     assert read == operation
     apply_line()
     ended = client.get(accepted.headers["Location"]).json
@@ -260,7 +261,8 @@ def test_a_dead_operation_is_tried_again_once(
     assert (again.status_code, again.json["retryOf"]) == (202, dead)
     apply_line()
     assert client.get(again.headers["Location"]).json["status"] == "succeeded"
-    assert client.get(f"/api/operations/{dead}").json["status"] == "dead"
+    stays = client.get(f"/api/operations/{dead}").json
+    assert (stays["status"], stays["retriedBy"]) == ("dead", again.json["id"])
     twice = client.post(f"/api/operations/{dead}/retry")
     assert (twice.status_code, twice.json["type"]) == (409, "/docs/problems/already-retried")
     alive = client.post(f"/api/operations/{again.json['id']}/retry")

@@ -12,6 +12,7 @@ class EndedOut(Out):
     ended: int
     failed: int = Field(description="Those of them that a rule refused")
     dead: int = Field(description="Those of them that were given up")
+    p95: float = Field(description="95 in 100 of them took so many milliseconds or less")
 
 
 class LatencyOut(Out):

@@ -92,6 +92,9 @@ class OperationDetail(OperationOut):
     """An operation as it stands, with what was asked for."""
 
     payload: dict[str, Any] = Field(description="What was asked for; its shape is the kind's")
+    retried_by: Id | None = Field(
+        description="The operation that tries this one, or its refused rows, again"
+    )
 
 
 class OperationsQuery(PageQuery):
