@@ -62,3 +62,8 @@ def test_an_alert_comes_and_goes_by_itself(
     expect(link).to_have_count(0)
     page.get_by_role("button", name="Past").click()
     expect(link).to_be_visible()
+    # And the product itself keeps what was.
+    link.click()
+    past = page.get_by_role("region", name="Alerts")
+    expect(past).to_contain_text("None is open.")
+    expect(past).to_contain_text("over after")

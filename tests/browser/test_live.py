@@ -68,6 +68,23 @@ def test_what_was_missed_while_the_service_was_away_is_caught_up(
     expect(page.locator(".connection")).to_contain_text("Live")
 
 
+def test_a_web_process_that_hangs_is_noticed(
+    window: Window, windows: Any, service: Service
+) -> None:
+    windows.allowed += ["WebSocket", "Failed to load resource", "net::"]
+    page = window("#/orders")
+    web = service.processes["web"].pid
+    os.kill(web, signal.SIGSTOP)
+    try:
+        # The socket stands, and the library would believe in it for half a minute.
+        expect(page.locator(".banner")).to_contain_text("No sign of life for", timeout=15_000)
+        expect(page.locator(".banner")).to_contain_text("What you see is as of")
+        expect(page.locator(".connection")).to_contain_text("No sign of life")
+    finally:
+        os.kill(web, signal.SIGCONT)
+    expect(page.locator(".connection")).to_contain_text("Live")
+
+
 def test_being_offline_is_said(window: Window, windows: Any) -> None:
     windows.allowed += ["net::", "Failed to load resource"]
     page = window("#/orders")

@@ -1,5 +1,6 @@
 """Operations on the screen: the stream, one of them, and many at once from a file."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,26 @@ def test_what_is_wrong_with_a_file_is_said_by_the_row(
     expect(page.get_by_role("alert")).to_contain_text("Nothing was kept")
 
 
+def test_rows_of_an_array_are_counted_as_people_count(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    product_id = new_product(name="Counted")
+    row = {"productId": product_id, "quantity": 1, "type": "increment"}
+    rows = [row, {**row, "quantity": 9, "type": "decrement"}]
+    made = api.post("/api/inventory/adjustments", json=rows, headers={"Prefer": "wait=20"})
+    page = window(f"#/operations/{made.json()['id']}")
+    table = page.get_by_role("region", name="Refused rows").last
+    expect(table.locator("tbody tr td").first).to_have_text("2")
+    expect(page.get_by_text("row 1 is the first of the array")).to_be_visible()
+    windows.allowed.append("422")
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps([row, {**row, "quantity": 0}]))
+    page.goto("/#/operations/upload")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Row 2, quantity: must be at least 1")
+
+
 def test_what_was_given_up_is_tried_again(
     windows: Any,
     window: Window,
@@ -92,8 +113,10 @@ def test_what_was_given_up_is_tried_again(
     expect(what.get_by_role("link", name=dead[-8:])).to_be_visible()
     stock = api.get(f"/api/inventory/stock/{product_id}").json()
     assert stock["stock"] == 11
-    # The dead one stays, and can be tried again no second time.
-    windows.allowed.append("409")
+    # The dead one stays, says what it was tried again as, and can be tried again no second time.
+    new = page.url[-8:]
     what.get_by_role("link", name=dead[-8:]).click()
-    page.get_by_role("button", name="Try again").click()
-    expect(page.locator(".notice.bad")).to_contain_text("tried again already")
+    expect(page.locator(".page-head .badge")).to_have_text("Given up")
+    expect(what).to_contain_text("Tried again as")
+    expect(what.get_by_role("link", name=new)).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)

@@ -2,6 +2,8 @@
 const RETRIES = 3;
 const WAIT_MILLISECONDS = 700;
 const LONGEST_WAIT_SECONDS = 20;
+// A process that has stopped keeps its connections open: without an end one would wait for ever.
+const PATIENCE_MILLISECONDS = 15000;
 
 let key = null;
 let refused = () => {};
@@ -58,19 +60,21 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * Call the API.
  *
  * What may be sent again (everything that reads, and everything with an idempotency key) is, when
- * no answer came, when the service says that it is away, and when there were too many requests.
+ * no answer came within `patience` (milliseconds, 0 is for ever), when the service says that it is
+ * away, and when there were too many requests.
  * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws.
  */
-export async function call(method, path, { query, body, headers, signal, tries = RETRIES } = {}) {
+export async function call(method, path, { query, body, headers, signal, patience = PATIENCE_MILLISECONDS, tries = RETRIES } = {}) {
   const sent = { Accept: 'application/json', ...headers };
   if (key) sent['X-API-Key'] = key;
   if (method !== 'GET' && method !== 'DELETE') sent['Idempotency-Key'] ??= newIdempotencyKey();
   const raw = body instanceof Blob;
   if (body !== undefined && !raw) sent['Content-Type'] = 'application/json';
-  const options = { method, headers: sent, signal, cache: 'no-store', credentials: 'omit' };
+  const options = { method, headers: sent, cache: 'no-store', credentials: 'omit' };
   if (body !== undefined) options.body = raw ? body : JSON.stringify(body);
   for (let attempt = 1; ; attempt += 1) {
-    const problem = await answered(address(path, query), options);
+    const ends = [signal, patience && !raw && AbortSignal.timeout(patience)].filter(Boolean);
+    const problem = await answered(address(path, query), { ...options, signal: AbortSignal.any(ends) });
     if (!(problem instanceof Problem)) return problem;
     const waits = problem.retryAfter ?? 0;
     const passing = [0, 429, 503].includes(problem.status) && waits <= LONGEST_WAIT_SECONDS;

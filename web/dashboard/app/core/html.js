@@ -1,5 +1,6 @@
 // The one place that names the view library.
 export {
+  Component,
   html,
   render,
   useCallback,

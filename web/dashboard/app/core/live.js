@@ -6,14 +6,16 @@ const EVENTS = {
   inventory_update: ['inventory', 'productId'],
   product_update: ['product', 'productId'],
   order_status: ['order', 'orderId'],
-  operation_update: ['operations', null],
+  operation_update: ['operation', 'operationId'],
   system_alert: ['system', null],
 };
-const NAMED_BY = { inventory: 'productId', product: 'productId', order: 'orderId' };
+const NAMED_BY = { inventory: 'productId', product: 'productId', order: 'orderId', operation: 'operationId' };
 const ANSWER_MILLISECONDS = 10000;
 // Who looks back at once finds the subscription still there.
 const LINGER_MILLISECONDS = 4000;
 const CROWDED_MILLISECONDS = 15000;
+// The service is heard of every 10 s. Half a minute, the library's patience, is too long to hope.
+const LONGEST_SILENCE_MILLISECONDS = 20000;
 
 /**
  * `phase`: connecting, connected, reconnecting, offline or crowded; `heardAt`: when the service
@@ -92,14 +94,20 @@ function failed(error) {
   return undefined;
 }
 
+setInterval(() => {
+  const { phase, heardAt } = connection.get();
+  // Another process of the service may well be there.
+  if (phase === 'connected' && Date.now() - heardAt > LONGEST_SILENCE_MILLISECONDS) socket?.io.engine.close();
+}, 1000);
+
 addEventListener('offline', () => socket && patch({ phase: 'offline' }));
 addEventListener('online', () => {
   if (socket) patch({ phase: socket.connected ? 'connected' : 'reconnecting' });
 });
 
 /**
- * Follow a product's stock (`inventory`) or data (`product`), an `order`, one's own
- * `operations`, or the `system`.
+ * Follow a product's stock (`inventory`) or data (`product`), an `order`, an `operation`, all of
+ * one's own `operations`, or the `system`.
  *
  * The handler gets `{snapshot}`, `{event}` or `{error}`. Gives a function that stops it.
  */
@@ -181,13 +189,21 @@ function received(event, data) {
   const [topic, named] = EVENTS[event];
   patch({ heardAt: Date.now(), lastEventAt: Date.now() });
   const entry = entries.get(`${topic}:${named ? data[named] : ''}`);
-  if (!entry) return;
-  // One's own operations and an operation of another key lie in different streams.
-  if (data.position <= entry.position) return;
+  if (topic === 'operation') take(entries.get('operations:'), data, Boolean(entry));
+  take(entry, data);
+}
+
+// A cursor begins with what tells its stream from all others.
+const streamOf = (cursor) => cursor.split('.')[0];
+
+/** An event of one's own operations may be one of an operation that is followed, and the other way round. */
+function take(entry, data, mayBeOfOther = false) {
+  if (!entry || data.position <= entry.position) return;
+  if (mayBeOfOther && (!entry.cursor || streamOf(entry.cursor) !== streamOf(data.cursor))) return;
   entry.position = data.position;
   entry.cursor = data.cursor;
   if (catching?.waiting.has(entry)) catching.events += 1;
-  if (topic === 'inventory' && entry.snapshot) entry.snapshot = { ...entry.snapshot, ...data };
+  if (entry.topic === 'inventory' && entry.snapshot) entry.snapshot = { ...entry.snapshot, ...data };
   tell(entry, { event: data });
 }
 

@@ -12,9 +12,10 @@ const PASSING = new Set([0, 429, 503]);
  * Read a resource; with `every` (milliseconds) again and again while the page is looked at, and
  * always again after the connection was lost.
  *
- * Gives `{data, error, loading, reload}`; what was read stays while it is read again.
+ * `how` else it is read is what `call` takes. Gives `{data, error, loading, reload}`; what was read
+ * stays while it is read again.
  */
-export function useResource(path, query, { every } = {}) {
+export function useResource(path, query, { every, ...how } = {}) {
   const name = path && JSON.stringify([path, query]);
   const [state, setState] = useState({ name, data: null, error: null });
   const control = useRef({});
@@ -33,7 +34,7 @@ export function useResource(path, query, { every } = {}) {
       reading = true;
       let failed = null;
       try {
-        const data = await read(path, query, { signal: abort.signal });
+        const data = await read(path, query, { ...how, signal: abort.signal });
         if (!abort.signal.aborted) setState({ name, data, error: null });
       } catch (error) {
         if (!(error instanceof Problem)) return;
@@ -80,7 +81,8 @@ export function onReconnect(callback) {
  * Read a list page by page; with `every` its first page is read again and again, and what is new
  * or has changed is put in.
  *
- * Gives `{items, done, error, loading, more, reload, change}`.
+ * Gives `{items, done, error, loading, readAt, more, reload, change}`; `readAt` is when the first page
+ * was read last. An item that has not changed stays the same object.
  */
 export function usePages(path, query, { every, limit = 50 } = {}) {
   const name = JSON.stringify([path, query]);
@@ -100,9 +102,12 @@ export function usePages(path, query, { every, limit = 50 } = {}) {
   return { ...state, loading: !state.begun && !state.error, more, reload, change };
 }
 
+const nameOf = (item) => item.id ?? item.version;
+const same = (old, item) => (old && JSON.stringify(old) === JSON.stringify(item) ? old : item);
+
 function createPages(path, query, every, changed) {
   const draw = oncePerFrame(changed);
-  const state = { items: [], done: false, error: null, begun: false };
+  const state = { items: [], done: false, error: null, begun: false, readAt: null };
   let cursor = null;
   let reading = false;
   let stopped = true;
@@ -120,6 +125,7 @@ function createPages(path, query, every, changed) {
       else add(page);
       state.error = null;
       state.begun = true;
+      if (fresh) state.readAt = Date.now();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       state.error = error;
@@ -130,23 +136,24 @@ function createPages(path, query, every, changed) {
   }
 
   function add(page) {
-    const known = new Set(state.items.map((item) => item.id ?? item.version));
-    state.items = [...state.items, ...page.items.filter((item) => !known.has(item.id ?? item.version))];
+    const known = new Set(state.items.map(nameOf));
+    state.items = [...state.items, ...page.items.filter((item) => !known.has(nameOf(item)))];
     state.done = page.nextCursor === null;
   }
 
   // What the first page says now, and behind it what was read before and lies further down.
   function renew(page) {
-    const fresh = new Map(page.items.map((item) => [item.id ?? item.version, item]));
-    const last = page.items.at(-1);
-    const end = last ? state.items.findIndex((item) => (item.id ?? item.version) === (last.id ?? last.version)) : -1;
+    const known = new Map(state.items.map((item) => [nameOf(item), item]));
+    const fresh = page.items.map((item) => same(known.get(nameOf(item)), item));
+    const last = fresh.at(-1);
+    const end = last ? state.items.findIndex((item) => nameOf(item) === nameOf(last)) : -1;
     if (page.nextCursor === null || end === -1) {
       // Everything is on it, or so much is new that the rest is to be read again.
-      state.items = page.items;
+      state.items = fresh;
       state.done = page.nextCursor === null;
       cursor = page.nextCursor;
     } else {
-      state.items = [...fresh.values(), ...state.items.slice(end + 1)];
+      state.items = [...fresh, ...state.items.slice(end + 1)];
     }
   }
 

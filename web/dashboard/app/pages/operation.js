@@ -12,13 +12,18 @@ import { Progress } from '../parts/progress.js';
 import { Refused } from '../parts/refused.js';
 
 const BULK = 'adjust-many';
-const WAITING_MILLISECONDS = 2000;
+// Its events tell how it is; only the product's own operations have none.
+const WAITING_MILLISECONDS = 4000;
 
 export function OperationPage({ id }) {
   const [live, setLive] = useState(null);
   const [waiting, setWaiting] = useState(true);
   const resource = useResource(`/api/operations/${id}`, undefined, waiting ? { every: WAITING_MILLISECONDS } : {});
-  useEffect(() => follow('operations', null, ({ event }) => event?.operationId === id && setLive(event)), [id]);
+  useEffect(() => follow('operation', id, ({ snapshot, event }) => {
+    if (snapshot || event) setLive(event ?? snapshot);
+    // The rest of what there is to say of it.
+    if (event?.finishedAt) resource.reload();
+  }), [id]);
   const found = resource.data && newest(resource.data, live);
   useEffect(() => {
     if (found?.finishedAt) setWaiting(false);
@@ -31,11 +36,11 @@ export function OperationPage({ id }) {
   }
   return html`
     <${PageHead} title=${words(found.kind)} back=${back} badge=${html`<${Badge} status=${found.status} />`}>
-      ${may('admin') && found.status === 'dead' && html`<${Again} path=${`/api/operations/${id}/retry`} text="Try again" />`}
-      ${may('write') && found.kind === BULK && found.finishedAt && found.result?.refused > 0 && html`<${Again} path=${`/api/operations/${id}/retry-refused`} text="Retry the refused rows" />`}
+      ${may('admin') && found.status === 'dead' && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry`} text="Try again" />`}
+      ${may('write') && found.kind === BULK && found.finishedAt && found.result?.refused > 0 && !found.payload.atomic && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry-refused`} text="Retry the refused rows" />`}
     <//>
     ${found.error && html`<${Failure} error=${found.error} dead=${found.status === 'dead'} />`}
-    ${found.progress && html`<${Card} title="Progress"><${Progress} progress=${found.progress} /><//>`}
+    ${found.progress && html`<${Card} title="Progress"><${Progress} progress=${found.progress} result=${found.result} /><//>`}
     <div class="columns">
       <${Card} title="What happened"><${Facts} of=${facts(found)} />
         <p class="fine id-line"><code>${found.id}</code><${Copy} text=${found.id} label="Copy id" /></p><//>
@@ -44,7 +49,7 @@ export function OperationPage({ id }) {
         ${found.result && html`<${Json} title="What came of it" value=${found.result} />`}
       </div>
     </div>
-    ${found.kind === BULK && found.finishedAt && html`<${Refused} id=${id} />`}`;
+    ${found.kind === BULK && found.finishedAt && html`<${Refused} id=${id} form=${found.payload.form} />`}`;
 }
 
 /** What was read, or what the event says if that is further. */
@@ -61,6 +66,7 @@ function facts(one) {
     ['Ended', one.finishedAt ? dateTime(one.finishedAt) : 'not yet'],
     took != null && took !== '' && ['Took', duration(took)],
     ['Tries', number(one.attempts)],
+    one.retriedBy && ['Tried again as', html`<a href=${href('operations', one.retriedBy)}><code>${shortId(one.retriedBy)}</code></a>`],
     one.retryOf && ['Tries again', html`<a href=${href('operations', one.retryOf)}><code>${shortId(one.retryOf)}</code></a>`],
     ['Request', one.requestId ? html`<code>${one.requestId}</code>` : '–'],
   ];

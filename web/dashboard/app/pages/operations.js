@@ -1,14 +1,16 @@
 // Operations: everything that was submitted, as it comes and as it ends.
 import { call, Problem } from '../core/api.js';
-import { duration, plural, shortId, words } from '../core/format.js';
+import { duration, number, plural, shortId, words } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { follow } from '../core/live.js';
 import { usePages } from '../core/resource.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
+import { useStore } from '../core/store.js';
 import { Ago, Badge, Card, Choice, Empty, Loaded, PageHead, statusWord } from '../parts/basics.js';
 import { useActivity } from '../parts/after.js';
 import { Confirm, notify } from '../parts/forms.js';
+import { health } from '../parts/health.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList } from '../parts/list.js';
 import { Progress } from '../parts/progress.js';
@@ -16,7 +18,8 @@ import { Pulse } from '../parts/pulse.js';
 
 const STATUSES = ['queued', 'succeeded', 'failed', 'dead'];
 const KINDS = ['adjust-stock', 'count-stock', 'adjust-many', 'create-order', 'change-order-status', 'check-alerts', 'rebuild-rollups'];
-const EVERY_MILLISECONDS = 2000;
+// Those of other keys are told to nobody else: they are looked for.
+const EVERY_MILLISECONDS = 2500;
 const COLUMNS = [['Operation'], ['About', 'wide-only'], ['Status'], ['Took', 'num wide-only'], ['Accepted', 'num']];
 
 /** A list that one's own operations change the moment they end. */
@@ -45,21 +48,29 @@ export function OperationsPage() {
       ${may('admin') && status === 'dead' && kind && html`<${RetryAll} kind=${kind} onDone=${pages.reload} />`}
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>`}
     <//>
-    <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<div class="minute"><${Pulse} activity=${data} /></div>`}<//><//>
-    <form class="filters" role="search" aria-label="Filter operations" onSubmit=${(event) => event.preventDefault()}>
-      <${Choice} label="Status" value=${status} onChange=${(next) => setQuery({ status: next })}
-        options=${[['', 'All'], ...STATUSES.map((one) => [one, statusWord(one)])]} />
-      <label class="narrow"><span class="visually-hidden">Kind</span>
-        <select value=${kind ?? ''} onChange=${(event) => setQuery({ kind: event.target.value })}>
-          <option value="">Every kind</option>${KINDS.map((one) => html`<option key=${one} value=${one}>${words(one)}</option>`)}
-        </select></label>
-    </form>
+    <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<${Pulse} activity=${data} wide />`}<//><//>
+    <${Filters} status=${status} kind=${kind} readAt=${pages.readAt} />
     <${EndlessList} label="Operations" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(operation) => html`
       <${Cell} kind="main"><a href=${href('operations', operation.id)}>${words(operation.kind)}</a><span class="fine">${why(operation)}</span><//>
       <${Cell} kind="wide-only" name="About"><${About} resource=${operation.resource} /><//>
       <${Cell} kind="state">${operation.progress && operation.status === 'queued' ? html`<${Progress} progress=${operation.progress} slim />` : html`<${Badge} status=${operation.status} />`}<//>
       <${Cell} kind="num fine wide-only" name="Took">${operation.finishedAt ? duration(new Date(operation.finishedAt) - new Date(operation.createdAt)) : '–'}<//>
       <${Cell} kind="num fine" name="Accepted"><${Ago} at=${operation.createdAt} /><//>`} />`;
+}
+
+function Filters({ status, kind, readAt }) {
+  const { depth, dead } = useStore(health).data?.checks.queue ?? {};
+  const counts = { queued: depth, dead };
+  return html`<form class="filters" role="search" aria-label="Filter operations" onSubmit=${(event) => event.preventDefault()}>
+    <${Choice} label="Status" value=${status} onChange=${(next) => setQuery({ status: next })}
+      options=${[['', 'All'], ...STATUSES.map((one) => [one, statusWord(one), counts[one] > 0 ? number(counts[one]) : null])]} />
+    <label class="narrow"><span class="visually-hidden">Kind</span>
+      <select value=${kind ?? ''} onChange=${(event) => setQuery({ kind: event.target.value })}>
+        <option value="">Every kind</option>${KINDS.map((one) => html`<option key=${one} value=${one}>${words(one)}</option>`)}
+      </select></label>
+    <p class="fine fresh" title="Yours change here the moment they end; those of other keys are looked for again and again.">
+      ${readAt ? html`Read <${Ago} at=${new Date(readAt).toISOString()} />` : ''}</p>
+  </form>`;
 }
 
 function why(operation) {

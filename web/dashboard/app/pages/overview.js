@@ -4,7 +4,7 @@ import { html } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { Ago, Badge, Card, Empty, Loaded, PageHead } from '../parts/basics.js';
-import { HealthCard, useHealth } from '../parts/health.js';
+import { HealthCard } from '../parts/health.js';
 import { Pulse } from '../parts/pulse.js';
 import { SalesCard } from '../parts/sales.js';
 import { useActivity, useOpenAlerts } from '../parts/after.js';
@@ -14,12 +14,11 @@ const IN_HAND = ['queued', 'pending', 'confirmed', 'processing', 'shipped'];
 const CLOSED = ['delivered', 'cancelled', 'rejected'];
 
 export function OverviewPage() {
-  const health = useHealth();
   const activity = useActivity();
   const metrics = useResource('/api/analytics/inventory/metrics', undefined, { every: METRICS_MILLISECONDS });
   return html`
     <${PageHead} title="Overview" />
-    <${HealthCard} resource=${health} />
+    <${HealthCard} />
     <div class="tiles">
       <${Tiles} metrics=${metrics} />
     </div>

@@ -32,7 +32,7 @@ export function ProductsPage() {
         <a class="button primary" href=${href('products', 'new')}><${Icon} name="plus" size="18" />New product</a>`}
     <//>
     <${Filters} query=${query} />
-    <${EndlessList} label="Products" pages=${pages} columns=${COLUMNS} empty=${empty} onSight=${onSight} row=${(product) => html`
+    <${EndlessList} label="Products" pages=${pages} columns=${COLUMNS} empty=${empty} onSight=${onSight} stampOf=${(product) => stocks.get(product.id)} row=${(product) => html`
       <${Cell} kind="main"><a href=${href('products', product.id)}>${product.name}</a><span class="fine">${product.sku ?? 'no SKU'}</span><//>
       <${Cell} kind="wide-only" name="Category">${product.categoryId}<//>
       <${Cell} kind="state"><${Badge} status=${product.status} /><//>

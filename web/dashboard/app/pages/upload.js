@@ -4,6 +4,7 @@ import { number } from '../core/format.js';
 import { html, useRef, useState } from '../core/html.js';
 import { go, href } from '../core/router.js';
 import { Card, PageHead } from '../parts/basics.js';
+import { rowNumber } from '../parts/refused.js';
 
 const EXAMPLE = 'sku,quantity,type,reason\nMUG-1,12,increment,delivery 4711\nBOWL-2,1,decrement,broken';
 
@@ -67,9 +68,18 @@ export function UploadPage() {
     </div>`;
 }
 
+/** Where a fault is: `#row=3` of a table (RFC 7111), `/2/sku` of an array (RFC 6901). */
+function placeOf(pointer) {
+  const [, row] = /^#row=(\d+)$/.exec(pointer) ?? [];
+  if (row) return `Row ${number(Number(row))}:`;
+  const [, place, field] = /^\/(\d+)(?:\/(.+))?$/.exec(pointer) ?? [];
+  if (place) return `Row ${number(rowNumber(Number(place), 'json'))}${field ? `, ${field}` : ''}:`;
+  return pointer ? `${pointer}:` : 'The file:';
+}
+
 function Faults({ problem }) {
   const errors = problem.errors ?? [];
   return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${problem.message} Nothing was kept.</p>
-    ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><code>${one.pointer || 'file'}</code> ${one.detail}</li>`)}
+    ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><b>${placeOf(one.pointer)}</b> ${one.detail}</li>`)}
       ${errors.length > 20 && html`<li>and ${number(errors.length - 20)} more</li>`}</ul>`}</div></div>`;
 }

@@ -1,7 +1,7 @@
 // Small pieces that every page is made of.
 import { Problem } from '../core/api.js';
 import { dateTime, relative, words } from '../core/format.js';
-import { html, useEffect, useRef, useState } from '../core/html.js';
+import { Component, html, useEffect, useRef, useState } from '../core/html.js';
 import { useNow } from '../core/store.js';
 import { Icon } from './icons.js';
 
@@ -93,6 +93,17 @@ export function Loaded({ resource, rows, children }) {
   return html`
     ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} stale=${Boolean(resource.data)} />`}
     ${resource.data && children(resource.data)}`;
+}
+
+/** Drawn again only when one of the values `of` which it is made is another: `draw` gets them. */
+export class Kept extends Component {
+  shouldComponentUpdate({ of }) {
+    return of.some((value, place) => value !== this.props.of[place]);
+  }
+
+  render({ of, draw }) {
+    return draw(...of);
+  }
 }
 
 /** Names and values. */

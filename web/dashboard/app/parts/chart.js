@@ -8,6 +8,7 @@ import { colourOf, themeChanges } from './theme.js';
 const STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 // Of time: no label names less than a second.
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, ...[1, 2, 3, 7, 14, 30, 60, 90, 180, 365].map((days) => days * 86400)];
+const COLOURS = { first: '--chart-1', second: '--chart-2', warn: '--chart-warn', bad: '--bad' };
 const FONT = '12px system-ui, sans-serif';
 
 /**
@@ -108,9 +109,9 @@ function widthOf(plot, values) {
 }
 
 function seriesOf({ kind, tone }, time) {
-  const stroke = colourOf(tone === 'second' ? '--chart-2' : tone === 'bad' ? '--bad' : '--chart-1');
+  const stroke = colourOf(COLOURS[tone]);
   if (kind === 'bars') {
-    return { stroke, width: 0, fill: tone === 'bad' ? stroke : colourOf('--chart-1-soft'), paths: window.uPlot.paths.bars({ size: [0.68, 36], radius: 0.15 }), points: { show: false } };
+    return { stroke, width: 0, fill: tone === 'first' ? colourOf('--chart-1-soft') : stroke, paths: window.uPlot.paths.bars({ size: [0.68, 36], radius: 0.15 }), points: { show: false } };
   }
   if (kind === 'area') {
     return { stroke, width: 1.75, fill: colourOf('--accent-soft'), paths: window.uPlot.paths.stepped({ align: 1 }), points: { show: false } };

@@ -6,6 +6,8 @@ import { useResource } from '../core/resource.js';
 import { createStore, useStore } from '../core/store.js';
 
 const EVERY_MILLISECONDS = 5000;
+// It reports what it knows, at once; a process that takes longer has stopped.
+const PATIENCE_MILLISECONDS = 3000;
 const PARTS = [
   ['database', 'Database', 'Nothing can be read or accepted until it is back.'],
   ['redis', 'Redis', 'Everything is accepted and kept; it is told later than usual.'],
@@ -13,18 +15,13 @@ const PARTS = [
   ['beat', 'Beat', 'What runs by the clock waits: alerts, sweeps, rollups.'],
 ];
 
-/** What `/health` says, again and again. */
-export function useHealth() {
-  return useResource('/health', undefined, { every: EVERY_MILLISECONDS });
-}
-
-// What the row in the rail read last, for the banner.
-const lastRead = createStore(null);
+/** What `/health` said last, `{data, error}`: read by the row in the rail, for all who show it. */
+export const health = createStore({ data: null, error: null });
 
 /** `{name, text, healthy, figure, consequence}` of each part. */
-export function partsOf(health) {
+function partsOf(report) {
   return PARTS.map(([name, text, consequence]) => {
-    const check = health.checks[name];
+    const check = report.checks[name];
     const age = check.lastSeenSeconds;
     const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${number(Math.round(age))} s ago` : 'away';
     return { name, text, healthy: check.healthy, figure, consequence };
@@ -33,9 +30,9 @@ export function partsOf(health) {
 
 /** One line in the rail. */
 export function HealthRow() {
-  const { data, error } = useHealth();
-  useEffect(() => lastRead.set(data), [data]);
-  useEffect(() => () => lastRead.set(null), []);
+  const { data, error } = useResource('/health', undefined, { every: EVERY_MILLISECONDS, patience: PATIENCE_MILLISECONDS, tries: 1 });
+  useEffect(() => health.set({ data, error }), [data, error]);
+  useEffect(() => () => health.set({ data: null, error: null }), []);
   const { phase } = useStore(connection);
   if (phase === 'offline') return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Not known while offline</p>`;
   if (error && !data) return html`<p class="health-line bad"><span class="dot" aria-hidden="true"></span>No answer from the service</p>`;
@@ -48,17 +45,17 @@ export function HealthRow() {
 
 /** Above every other page: connected is not yet live while a part is away. */
 export function AwayBanner() {
-  const health = useStore(lastRead);
+  const { data } = useStore(health);
   const { phase } = useStore(connection);
-  const away = health && phase === 'connected' ? partsOf(health).filter((part) => !part.healthy) : [];
+  const away = data && phase === 'connected' ? partsOf(data).filter((part) => !part.healthy) : [];
   if (!away.length) return null;
   return html`<div class="banner warn" role="status"><strong>${away.map((part) => part.text).join(', ')} away</strong>
     <span>${away[0].consequence}</span></div>`;
 }
 
 /** All parts, on the overview. */
-export function HealthCard({ resource }) {
-  const { data, error } = resource;
+export function HealthCard() {
+  const { data, error } = useStore(health);
   if (!data) return error ? html`<div class="health loud" role="alert"><strong>The service does not answer.</strong></div>` : null;
   const parts = partsOf(data);
   const away = parts.filter((part) => !part.healthy);

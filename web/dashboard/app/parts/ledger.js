@@ -1,13 +1,14 @@
 // A product's ledger: its stock over time as a chart, and every movement.
 import { clock, dateTime, number, shortId, signed, words } from '../core/format.js';
-import { html, useMemo } from '../core/html.js';
+import { html, useMemo, useState } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { href } from '../core/router.js';
-import { Ago, Card, Empty, Loaded } from './basics.js';
+import { Ago, Card, Empty, Kept, Loaded } from './basics.js';
 import { Chart } from './chart.js';
 import { useAfter } from './after.js';
 
 const DAY_SECONDS = 86400;
+const AT_ONCE = 25;
 const DAY = new Intl.DateTimeFormat(navigator.languages, { day: 'numeric', month: 'short' });
 
 export function Ledger({ productId }) {
@@ -60,16 +61,21 @@ function Why({ row }) {
 }
 
 function Movements({ items, pages }) {
+  const [most, setMost] = useState(AT_ONCE);
+  const older = () => {
+    setMost(most + AT_ONCE);
+    if (items.length < most + 2 * AT_ONCE) pages.more();
+  };
   if (!items.length) return html`<${Empty} title="Nothing has moved yet">What is added, taken out, counted, reserved or shipped stands here.<//>`;
   return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Movements"><table class="movements">
       <thead><tr><th scope="col">What</th><th scope="col">Why</th><th scope="col" class="num">House</th><th scope="col" class="num">Held</th><th scope="col" class="num">After</th><th scope="col" class="num">When</th></tr></thead>
-      <tbody>${items.map((row) => html`<tr key=${row.version}>
+      <tbody>${items.slice(0, most).map((item) => html`<${Kept} key=${item.version} of=${[item]} draw=${(row) => html`<tr>
         <th scope="row"><a href=${href('operations', row.operationId)}>${words(row.kind)}</a></th>
         <td class="why"><${Why} row=${row} /></td>
         <td class="num ${row.onHandChange < 0 ? 'down' : row.onHandChange > 0 ? 'up' : 'fine'}">${signed(row.onHandChange)}</td>
         <td class="num fine">${signed(row.reservedChange)}</td>
         <td class="num"><b>${number(row.onHand - row.reserved)}</b></td>
-        <td class="num fine"><${Ago} at=${row.createdAt} /></td></tr>`)}</tbody>
+        <td class="num fine"><${Ago} at=${row.createdAt} /></td></tr>`} />`)}</tbody>
     </table></div>
-    ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show older movements</button></p>`}`;
+    ${(items.length > most || !pages.done) && html`<p class="more"><button class="button small" type="button" onClick=${older}>Show older movements</button></p>`}`;
 }

@@ -2,7 +2,7 @@
 import { number } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { oncePerFrame } from '../core/store.js';
-import { Empty, Skeleton, Trouble } from './basics.js';
+import { Empty, Kept, Skeleton, Trouble } from './basics.js';
 
 const BEYOND = 8;
 const AHEAD = 25;
@@ -10,10 +10,11 @@ const AHEAD = 25;
 /**
  * A table whose rows are all of one height.
  *
- * `columns` are `[name, class, hidden]`; `row(item)` gives the cells; `onSight` is told which items are in
- * sight; `pages` is what `usePages` gives.
+ * `columns` are `[name, class, hidden]`; `row(item)` gives the cells, and again only when the item is
+ * another object or `stampOf(item)` another value; `onSight` is told which items are in sight; `pages`
+ * is what `usePages` gives.
  */
-export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, empty, onSight }) {
+export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, stampOf, empty, onSight }) {
   const { items, done, error, loading, more, reload } = pages;
   const body = useRef(null);
   const [range, setRange] = useState([0, 30]);
@@ -60,7 +61,8 @@ export function EndlessList({ label, pages, columns, row, keyOf = (item) => item
       </div></div>
       <div role="rowgroup" ref=${body}>
         <div role="presentation" style=${beyond}></div>
-        ${shown.map((item, place) => html`<div role="row" class="row" key=${keyOf(item)} aria-rowindex=${first + place + 2}>${row(item)}</div>`)}
+        ${shown.map((item, place) => html`<${Kept} key=${keyOf(item)} of=${[item, first + place + 2, stampOf?.(item)]} draw=${(found, index) => html`
+          <div role="row" class="row" aria-rowindex=${index}>${row(found)}</div>`} />`)}
         <div role="presentation" style=${below}></div>
       </div>
     </div>

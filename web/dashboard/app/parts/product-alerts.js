@@ -1,15 +1,29 @@
-// The alerts of one product.
-import { number } from '../core/format.js';
+// The alerts of one product: the open one, and those that are over.
+import { duration, number } from '../core/format.js';
 import { html } from '../core/html.js';
-import { useResource } from '../core/resource.js';
+import { usePages } from '../core/resource.js';
 import { Ago, Badge, Card, Loaded } from './basics.js';
 import { useAfter } from './after.js';
 
 export function ProductAlerts({ product }) {
-  const resource = useResource('/api/inventory/alerts', { productId: product.id, limit: 10 });
-  useAfter('system', null, 600, resource.reload);
-  return html`<${Card} title="Alerts"><${Loaded} resource=${resource} rows=${2}>${({ items }) => (items.length
-    ? html`<ul class="plain-list">${items.map((alert) => html`<li key=${alert.id}><${Badge} status=${alert.severity} />
-        <span class="grow fine">${number(alert.stock)} left, threshold ${number(alert.threshold)}</span><span class="fine when"><${Ago} at=${alert.raisedAt} /></span></li>`)}</ul>`
-    : html`<p class="fine">None is open.</p>`)}<//><//>`;
+  const pages = usePages('/api/inventory/alerts', { productId: product.id, status: 'all' }, { limit: 10 });
+  useAfter('system', null, 600, pages.reload, (event) => event.productId === product.id);
+  const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
+  return html`<${Card} title="Alerts"><${Loaded} resource=${resource} rows=${2}>${(items) => html`<${Found} items=${items} pages=${pages} />`}<//><//>`;
+}
+
+function Found({ items, pages }) {
+  const open = items.filter((alert) => !alert.resolvedAt);
+  const past = items.filter((alert) => alert.resolvedAt);
+  return html`${open.length ? html`<ul class="plain-list">${open.map((alert) => html`<${Row} key=${alert.id} alert=${alert} />`)}</ul>` : html`<p class="fine">None is open.</p>`}
+    ${past.length > 0 && html`<h3>Past</h3><ul class="plain-list">${past.map((alert) => html`<${Row} key=${alert.id} alert=${alert} />`)}</ul>`}
+    ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show older ones</button></p>`}`;
+}
+
+function Row({ alert }) {
+  const { severity, stock, threshold, raisedAt, resolvedAt } = alert;
+  const lasted = resolvedAt && duration(new Date(resolvedAt) - new Date(raisedAt));
+  return html`<li><${Badge} status=${severity} tone=${resolvedAt ? 'plain' : undefined} />
+    <span class="grow fine">${resolvedAt ? `over after ${lasted}` : `${number(stock)} left, threshold ${number(threshold)}`}</span>
+    <span class="fine when"><${Ago} at=${raisedAt} /></span></li>`;
 }

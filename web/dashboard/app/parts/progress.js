@@ -1,13 +1,13 @@
 // How far an operation of many rows is.
-import { number, percent } from '../core/format.js';
+import { number, percent, plural } from '../core/format.js';
 import { html } from '../core/html.js';
 
-export function Progress({ progress, slim = false, label = 'Progress' }) {
+export function Progress({ progress, result, slim = false, label = 'Progress' }) {
   const { done, total } = progress;
   const share = total ? (done / total) * 100 : 0;
   return html`<div class="progress ${slim ? 'slim' : ''}">
     <div class="progress-bar" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax=${total} aria-valuenow=${done}>
       <i style=${{ width: `${share}%` }}></i></div>
-    <span class="fine">${slim ? percent(share).replace('+', '') : `${number(done)} of ${number(total)} rows`}</span>
+    <span class="fine">${slim ? percent(share).replace('+', '') : `${number(done)} of ${plural(total, 'row')}${result?.refused != null ? `: ${number(result.applied)} applied, ${number(result.refused)} refused` : ''}`}</span>
   </div>`;
 }

@@ -7,7 +7,17 @@ import { href } from '../core/router.js';
 import { Card, Loaded } from './basics.js';
 import { notify } from './forms.js';
 
-export function Refused({ id }) {
+const COUNTED = {
+  csv: 'Rows are counted as in a spreadsheet: the heading is row 1.',
+  json: 'Rows are counted from 1: row 1 is the first of the array.',
+};
+
+/** The number of a row as people count: the API counts those of an array from 0. */
+export function rowNumber(row, form) {
+  return form === 'json' ? row + 1 : row;
+}
+
+export function Refused({ id, form }) {
   const path = `/api/operations/${id}/refused`;
   const pages = usePages(path, {}, { limit: 50 });
   const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
@@ -15,9 +25,10 @@ export function Refused({ id }) {
   return html`<${Card} title="Refused rows" aside=${aside}><${Loaded} resource=${resource} rows=${4}>${(items) => (items.length
     ? html`<div class="table-scroll" tabindex="0" role="region" aria-label="Refused rows"><table>
         <thead><tr><th scope="col" class="num">Row</th><th scope="col">Product</th><th scope="col" class="num">Change</th><th scope="col">Why not</th></tr></thead>
-        <tbody>${items.map((row) => html`<tr key=${row.row}><td class="num">${number(row.row)}</td>
+        <tbody>${items.map((row) => html`<tr key=${row.row}><td class="num">${number(rowNumber(row.row, form))}</td>
           <th scope="row"><a href=${href('products', row.productId)}>${row.sku ?? shortId(row.productId)}</a></th>
           <td class="num">${row.type === 'increment' ? '+' : '−'}${number(row.quantity)}</td><td>${row.problem.detail}</td></tr>`)}</tbody></table></div>
+      ${COUNTED[form] && html`<p class="fine note">${COUNTED[form]}</p>`}
       ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show more</button></p>`}`
     : html`<p class="fine">None was refused.</p>`)}<//><//>`;
 }
@@ -27,7 +38,7 @@ function Download({ path, name }) {
   const save = async () => {
     setBusy(true);
     try {
-      const { data } = await call('GET', path, { headers: { Accept: 'text/csv' } });
+      const { data } = await call('GET', path, { headers: { Accept: 'text/csv' }, patience: 0 });
       const link = document.createElement('a');
       link.href = URL.createObjectURL(new Blob([data], { type: 'text/csv' }));
       link.download = name;
