@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from db.models.operation import ANALYTICS
-from db.queries import sales
+from db.queries import sales, sales_spans
 from db.session import jobs_database
 from workers.app import app
 from workers.clock import on_tick
@@ -61,6 +61,7 @@ def refresh(connection: Connection, timezone: str) -> int:
     days = sorted(changed.keys() | _never_held(connection))[-_DAYS_A_STEP:]
     for first, last in sales.ranges(days):
         sales.roll_up(connection, first, last, _changes_of(changed, first, last))
+    sales_spans.complete(connection)
     return len(days)
 
 
@@ -87,6 +88,7 @@ def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
     last = min(command.end_date, sales.clock(connection)[1])
     if first <= last:
         sales.roll_up(connection, first, last, _changes_of(changed, first, last))
+    sales_spans.complete(connection)
     return {
         "startDate": command.start_date.isoformat(),
         "endDate": command.end_date.isoformat(),

@@ -1,4 +1,4 @@
-"""Sales by day: the rollups, and the list of moments whose days they no longer hold."""
+"""Sales by day and by span: the rollups, and the moments whose days they no longer hold."""
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -7,6 +7,7 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     Identity,
+    Integer,
     Numeric,
     Table,
     Text,
@@ -31,6 +32,28 @@ product_sales_days = Table(
     Column("timezone", Text, primary_key=True),
     Column("day", Date, primary_key=True),
     Column("product_id", PgUUID(as_uuid=True), ForeignKey("products.id"), primary_key=True),
+    Column("units", BigInteger, nullable=False),
+    Column("revenue", Numeric(20, 2), nullable=False),
+)
+
+# The spans of days that are the sum of their days: those whose days have changed since are struck
+# by a trigger, whatever version of the code changes them.
+sales_spans = Table(
+    "sales_spans",
+    metadata,
+    Column("timezone", Text, primary_key=True),
+    Column("size", Integer, primary_key=True),
+    Column("first", Date, primary_key=True),
+)
+
+# Without a key to products: its rows are sums of rows that have one.
+product_sales_spans = Table(
+    "product_sales_spans",
+    metadata,
+    Column("timezone", Text, primary_key=True),
+    Column("size", Integer, primary_key=True),
+    Column("first", Date, primary_key=True),
+    Column("product_id", PgUUID(as_uuid=True), primary_key=True),
     Column("units", BigInteger, nullable=False),
     Column("revenue", Numeric(20, 2), nullable=False),
 )

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError
 
 from db.models.order import SOLD_STATUSES
+from db.queries import sales_spans
+from db.queries.sales_spans import Piece
 
 _SOLD = ", ".join(f"'{status}'" for status in SOLD_STATUSES)
 _ZONE = "current_setting('TimeZone')"
@@ -74,12 +76,6 @@ def rolled_days(connection: Connection, start: date, end: date) -> set[date]:
     return set(connection.execute(statement, {"start": start, "end": end}).scalars())
 
 
-def held_days(connection: Connection, start: date, end: date) -> set[date]:
-    """The days of a range that the rollups hold, and hold rightly."""
-    changed = connection.execute(text("SELECT DISTINCT accepted_at::date FROM sales_changes"))
-    return rolled_days(connection, start, end) - set(changed.scalars())
-
-
 def changed_days(connection: Connection) -> dict[date, list[int]]:
     """The days whose sales have changed since they were rolled up, with the rows that say so."""
     found: dict[date, list[int]] = {}
@@ -110,16 +106,18 @@ class Sources:
     """Where the sales of a range of days are read.
 
     Attributes:
-        held: the days that the rollups answer for.
+        held: what the rollups answer for, day by day.
+        pieces: the same days, by product.
         fresh: the ranges of days that must be counted from the orders.
     """
 
-    held: list[date]
+    held: list[dict[str, Any]]
+    pieces: list[Piece]
     fresh: list[tuple[date, date]]
 
-    def parameters(self) -> dict[str, Any]:
-        """As the statements below take them."""
-        found: dict[str, Any] = {"held": self.held}
+    def ranges(self) -> dict[str, Any]:
+        """What must be counted, as the statements below take it."""
+        found: dict[str, Any] = {}
         for n, (first, last) in enumerate(self.fresh):
             found |= {f"first_{n}": first, f"last_{n}": last}
         return found
@@ -127,16 +125,33 @@ class Sources:
 
 # Many small ranges are counted faster as one.
 _MANY = 30
+_ROLLED = text(f"""
+    SELECT day, orders, units, revenue FROM sales_days
+    WHERE timezone = {_ZONE} AND day BETWEEN :start AND :end ORDER BY day
+""")  # noqa: S608 - our own names
+_STATE = text(f"""
+    SELECT ARRAY(SELECT DISTINCT accepted_at::date FROM sales_changes), min(day), max(day)
+    FROM sales_days WHERE timezone = {_ZONE}
+""")  # noqa: S608
 
 
 def sources(connection: Connection, start: date, end: date) -> Sources:
     """Where to read a range of days, both ends included, at this transaction's moment."""
-    held = held_days(connection, start, end)
+    changed, oldest, newest = connection.execute(_STATE).one()
+    rows = connection.execute(_ROLLED, {"start": start, "end": end}).mappings()
+    rolled = {row["day"]: dict(row) for row in rows}
+    held = rolled.keys() - set(changed)
     fresh = ranges(set(span(start, end)) - held)
-    if len(fresh) <= _MANY:
-        return Sources(sorted(held), fresh)
-    first, last = fresh[0][0], fresh[-1][1]
-    return Sources(sorted(day for day in held if not first <= day <= last), [(first, last)])
+    if len(fresh) > _MANY:
+        fresh = [(fresh[0][0], fresh[-1][1])]
+        held = {day for day in held if not fresh[0][0] <= day <= fresh[0][1]}
+    pieces: list[Piece] = []
+    if held:
+        stale = [Piece(1, day, -1) for day in sorted(rolled.keys() - held)]
+        pieces = [*sales_spans.cover(start, end, oldest, newest), *stale]
+        if len(pieces) >= len(held) or not sales_spans.all_there(connection, pieces):
+            pieces = [Piece(1, day) for day in sorted(held)]
+    return Sources([row for day, row in rolled.items() if day in held], pieces, fresh)
 
 
 # The index finds the orders around a range, and the date of each decides: an hour that a clock
@@ -172,41 +187,45 @@ def _by_product(ranges_count: int) -> str:
     return f"""
         SELECT product_id, sum(units)::bigint AS units, sum(revenue)::numeric(20, 2) AS revenue
         FROM (
-            SELECT product_id, units, revenue FROM product_sales_days
-            WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
+            {sales_spans.SUMS}
             UNION ALL
             SELECT i.product_id, i.quantity, i.line_total
             FROM ({_orders(ranges_count)}) o JOIN order_items i ON i.order_id = o.id
-        ) AS both_sources
-        GROUP BY product_id
+        ) AS all_sources
+        GROUP BY product_id HAVING sum(units) > 0
     """  # noqa: S608
 
 
 def by_day(connection: Connection, where: Sources) -> list[dict[str, Any]]:
     """Orders, units and revenue of each day, in order; days without a sale may be missing."""
+    if not where.fresh:
+        return where.held
     statement = text(f"""
         SELECT day, sum(orders)::bigint AS orders, sum(units)::bigint AS units,
                sum(revenue)::numeric(20, 2) AS revenue
-        FROM (
-            SELECT day, orders, units, revenue FROM sales_days
-            WHERE timezone = {_ZONE} AND day = ANY(CAST(:held AS date[]))
-            UNION ALL {_orders_by_day(len(where.fresh))}
-        ) AS both_sources
-        GROUP BY day ORDER BY day
+        FROM ({_orders_by_day(len(where.fresh))}) AS counted
+        GROUP BY day
     """)  # noqa: S608
-    return [dict(row) for row in connection.execute(statement, where.parameters()).mappings()]
+    counted = connection.execute(statement, where.ranges()).mappings()
+    return sorted([*where.held, *map(dict, counted)], key=lambda row: row["day"])
 
 
 def top_products(connection: Connection, where: Sources, limit: int) -> list[dict[str, Any]]:
     """The products with the most revenue, with their units and today's names."""
     statement = text(f"""
         SELECT s.product_id, p.name, s.units, s.revenue
-        FROM ({_by_product(len(where.fresh))}) s JOIN products p ON p.id = s.product_id
+        FROM (
+            {_by_product(len(where.fresh))}
+            ORDER BY revenue DESC, units DESC, product_id LIMIT :limit
+        ) s JOIN products p ON p.id = s.product_id
         ORDER BY s.revenue DESC, s.units DESC, s.product_id
-        LIMIT :limit
     """)  # noqa: S608
-    found = connection.execute(statement, {"limit": limit, **where.parameters()})
+    found = connection.execute(statement, {"limit": limit, **_by_product_of(where)})
     return [dict(row) for row in found.mappings()]
+
+
+def _by_product_of(where: Sources) -> dict[str, Any]:
+    return {**sales_spans.parameters(where.pieces), **where.ranges()}
 
 
 def unsold_products(connection: Connection, where: Sources, since: date) -> int:
@@ -224,7 +243,8 @@ def unsold_products(connection: Connection, where: Sources, since: date) -> int:
           AND l.product_id NOT IN (
               SELECT product_id FROM ({_by_product(len(where.fresh))}) AS sold)
     """)  # noqa: S608
-    found: int = connection.execute(statement, {"since": since, **where.parameters()}).scalar_one()
+    wanted = {"since": since, **_by_product_of(where)}
+    found: int = connection.execute(statement, wanted).scalar_one()
     return found
 
 
@@ -253,6 +273,8 @@ _ROLL_UP_DAYS = text(f"""
 def roll_up(connection: Connection, start: date, end: date, changes: Collection[int]) -> None:
     """Write the rollups of a range of days anew and strike the changes that led to it.
 
+    Their spans are gone then, until `sales_spans.complete`; the answers are exact without them.
+
     Args:
         connection: in a transaction that has read ``changes`` before; the counting statements
             come later and so see at least what those changes tell of.
@@ -271,13 +293,14 @@ def roll_up(connection: Connection, start: date, end: date, changes: Collection[
 
 _FORGET_OTHER_ZONES = [
     text(f"DELETE FROM {table} WHERE timezone <> {_ZONE}")  # noqa: S608
-    for table in ("sales_days", "product_sales_days")
+    for table in ("sales_days", "product_sales_days", "product_sales_spans")
 ]
 
 
 def _forget_other_zones(connection: Connection) -> None:
     """Struck changes are not told to the rollups of a zone that the shop has left: drop those."""
-    days, products = _FORGET_OTHER_ZONES
-    # The second table is long; it never holds a zone that the first does not.
+    days, *products = _FORGET_OTHER_ZONES
+    # The other tables are long; they hold no zone that the first does not.
     if connection.execute(days).rowcount:
-        connection.execute(products)
+        for statement in products:
+            connection.execute(statement)

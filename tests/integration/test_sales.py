@@ -60,6 +60,13 @@ def _days(body: dict[str, Any]) -> dict[str, tuple[int, int, Decimal]]:
     }
 
 
+def _products(body: dict[str, Any]) -> dict[str, tuple[int, Decimal]]:
+    return {
+        row["productId"]: (row["units"], Decimal(str(row["revenue"])))
+        for row in body["topProducts"]
+    }
+
+
 def _within(plain: dict[str, Any], start: str, end: str) -> dict[str, Any]:
     return {day: sums for day, sums in plain.items() if start <= day <= end}
 
@@ -384,7 +391,11 @@ def test_every_answer_is_one_moment(
     assert body["totals"]["orders"] == 40
 
 
-_MINUTES = st.integers(min_value=0, max_value=12 * 24 * 60)
+_MINUTES = st.one_of(
+    st.integers(min_value=0, max_value=12 * 24 * 60),
+    st.integers(min_value=0, max_value=390 * 24 * 60),
+)
+_DAYS = st.one_of(st.integers(0, 12), st.integers(0, 390))
 _SOLD = st.tuples(
     st.just("sell"),
     _MINUTES,
@@ -400,7 +411,8 @@ _STEPS = st.one_of(
     st.tuples(st.just("cancel"), st.integers(0, 30)),
     st.tuples(st.just("reserve"), st.integers(0, 30)),
     st.tuples(st.just("refresh"), st.sampled_from(ZONES)),
-    st.tuples(st.just("rebuild"), st.integers(0, 12), st.integers(0, 12)),
+    st.tuples(st.just("rebuild"), _DAYS, _DAYS),
+    st.tuples(st.just("roll up as before spans"), _DAYS, st.integers(0, 12)),
 )
 
 
@@ -422,6 +434,10 @@ def _play(shop: Shop, database: Any, products: list[Any], steps: list[Any]) -> N
                 day = begin.date() + timedelta(days=first)
                 with database.transaction() as connection:
                     rebuild(connection, RebuildRollups(day, day + timedelta(days=length)))
+            case ("roll up as before spans", first, length):
+                day = begin.date() + timedelta(days=first)
+                with database.transaction() as connection:
+                    sales.roll_up(connection, day, day + timedelta(days=length), [])
 
 
 def test_many_scattered_changes(client: Any, shop: Shop, database: Any) -> None:
@@ -439,6 +455,47 @@ def test_many_scattered_changes(client: Any, shop: Shop, database: Any) -> None:
     assert body["topProducts"][0]["units"] == 40
 
 
+def test_a_year_is_read_from_spans_of_days(client: Any, shop: Shop, database: Any) -> None:
+    """Also while days in the middle of it have changed since, or were rolled up without spans."""
+    made, now = [shop.product(name=f"P{n}") for n in range(3)], datetime.now(UTC)
+    orders = [
+        shop.sell(now - timedelta(days=n), (made[n % 3], 1 + n % 7, "1.13"))
+        for n in range(0, 500, 3)
+    ]
+    _refresh(database)
+    start, end = (now - timedelta(days=364)).date(), now.date()
+    query = {"startDate": start.isoformat(), "endDate": end.isoformat()}
+
+    def check(most: int) -> None:
+        with database.snapshot() as connection:
+            assert len(sales.sources(connection, start, end).pieces) <= most
+        body = _read(client, **query)
+        assert _days(body) == _within(shop.plain("UTC"), *query.values())
+        assert _products(body) == shop.plain_products("UTC", *query.values())
+
+    check(8)
+    for order_id in orders[10:20]:
+        shop.move(order_id, "cancelled")
+    check(18)
+    with database.transaction() as connection:
+        sales.roll_up(connection, end - timedelta(days=40), end - timedelta(days=35), [])
+    check(365)
+    _refresh(database)
+    check(8)
+
+
+def test_spans_of_a_spoilt_day_are_mended_with_it(client: Any, shop: Shop, database: Any) -> None:
+    mug, now = shop.product(), datetime.now(UTC)
+    for n in range(40):
+        shop.sell(now - timedelta(days=n), (mug, 1, "1.00"))
+    _refresh(database)
+    with database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE product_sales_spans SET units = units + 1")
+        command = RebuildRollups((now - timedelta(days=60)).date(), now.date())
+        rebuild(connection, command)
+    assert _read(client)["topProducts"][0]["units"] == 30
+
+
 @settings(
     max_examples=25,
     deadline=None,
@@ -452,12 +509,13 @@ def test_any_history(
     shop.forget()
     products = [shop.product(name=f"P{n}") for n in range(3)]
     _play(shop, database, products, steps)
-    first = date(2025, 10, 24) + timedelta(days=data.draw(st.integers(0, 10)))
-    last = first + timedelta(days=data.draw(st.integers(0, 10)))
+    first = date(2025, 10, 24) + timedelta(days=data.draw(_DAYS))
+    last = first + timedelta(days=data.draw(_DAYS))
     query = {"startDate": first.isoformat(), "endDate": last.isoformat()}
     for timezone in {zone, "UTC"}:
         body = _read(client, timezone=timezone, **query)
         assert _days(body) == _within(shop.plain(timezone), *query.values())
+        assert _products(body) == shop.plain_products(timezone, *query.values())
         for part in (body["series"], body["topProducts"]):
             assert sum(row["units"] for row in part) == body["totals"]["units"]
             assert sum(Decimal(str(row["revenue"])) for row in part) == Decimal(
