@@ -140,6 +140,10 @@ def products(file: Path, target: Target, as_json: bool) -> None:
     also if the import of the same file is run again after a break. Exit code 2 says that rows
     were wrong: they are named, the others are done.
 
+    A row is one request, or a few if it changes or publishes a product. With a key that may send
+    100 a minute a thousand rows take ten minutes or more: the import waits as it is told, and
+    goes on. `pms keys create NAME --rate 6000/minute` makes a key that may send more.
+
     \b
     Examples:
       pms import products products.csv

@@ -6,16 +6,14 @@ from apiflask import APIBlueprint
 from flask import Response
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
-from db.errors import broken_constraint
 from db.queries import operations
 from web.auth import needs
 from web.errors import Problem, not_found
-from web.idempotency import Claim, answer_once
+from web.idempotency import answer_once
 from web.outbox import outbox
 from web.pages import cut, decode_cursor
-from web.prepared import accept_with, finish
+from web.prepared import try_again
 from web.refused import again
 from web.schemas.base import answer
 from web.schemas.operations import (
@@ -85,8 +83,6 @@ def retry_operation(operation_id: UUID) -> Response:
     that is not dead, or was retried already, is refused (`not-dead`, `already-retried`).
     """
 
-    told: Told = []
-
     def prepare(connection: Connection) -> Command:
         found = operations.find(connection, operation_id)
         if found is None:
@@ -94,19 +90,9 @@ def retry_operation(operation_id: UUID) -> Response:
         if found.status != "dead":
             detail = f"The operation is {found.status}; only dead ones are tried again."
             raise Problem(409, "not-dead", detail)
-        command = _command_of(connection, operation_id)
-        told.extend(tell_retried(connection, operation_id))
-        return command
+        return _command_of(connection, operation_id)
 
-    try:
-        operation, replayed = accept_with(prepare, Claim(), retry_of=operation_id)
-    except IntegrityError as error:
-        if broken_constraint(error) != "uq_operations_retry_of":
-            raise
-        detail = "The operation was tried again already; look for the one with its retryOf."
-        raise Problem(409, "already-retried", detail) from None
-    outbox.tell(told)
-    return finish(operation, replayed)
+    return try_again(operation_id, prepare)
 
 
 @blueprint.post("/api/operations/retry")

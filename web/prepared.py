@@ -5,17 +5,22 @@ from uuid import UUID
 
 from flask import Response, g
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
+from db.errors import broken_constraint
 from db.models.operation import Operation
 from db.queries import idempotency, operations
 from web.auth import current_key
 from web.errors import Problem
 from web.idempotency import Claim
+from web.outbox import outbox
 from web.services import services
 from web.submit import respond, seconds_to_wait
 from workers.commands import COMMANDS, Command
 from workers.crash import may_crash
 from workers.dispatch import record
+from workers.operators import tell_retried
+from workers.tell import Told
 
 
 def accept_with(
@@ -56,6 +61,34 @@ def accept_with(
     may_crash("accepted")
     services().waker.ask(COMMANDS[operation.kind].queue)
     return operation, False
+
+
+def try_again(operation_id: UUID, prepare: Callable[[Connection], Command]) -> Response:
+    """Accept another try of an operation, the only one, and answer with it.
+
+    Args:
+        operation_id: what is tried again.
+        prepare: gives the command, as for `accept_with`.
+
+    Raises:
+        Problem: 409, it was tried again already.
+    """
+    told: Told = []
+
+    def with_telling(connection: Connection) -> Command:
+        command = prepare(connection)
+        told.extend(tell_retried(connection, operation_id))
+        return command
+
+    try:
+        operation, replayed = accept_with(with_telling, Claim(), retry_of=operation_id)
+    except IntegrityError as error:
+        if broken_constraint(error) != "uq_operations_retry_of":
+            raise
+        detail = "It was tried again already; look for the operation with its retryOf."
+        raise Problem(409, "already-retried", detail) from None
+    outbox.tell(told)
+    return finish(operation, replayed)
 
 
 def finish(operation: Operation, replayed: bool) -> Response:

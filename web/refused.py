@@ -7,26 +7,20 @@ from uuid import UUID
 from apiflask import APIBlueprint
 from flask import Response
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from db.errors import broken_constraint
 from db.models.bulk import RefusedRow
 from db.queries import bulks, operations
 from web.auth import needs
 from web.errors import Problem, not_found
-from web.idempotency import Claim
-from web.outbox import outbox
 from web.pages import cut, decode_cursor
-from web.prepared import accept_with, finish
+from web.prepared import try_again
 from web.schemas.base import PageQuery, answer
 from web.schemas.bulk import COLUMNS, RefusedPage
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.tables import PAGE, keyset, table, wants_csv
 from workers.commands import AdjustMany, decode
-from workers.operators import tell_retried
-from workers.tell import Told
 
 blueprint = APIBlueprint("refused", __name__, tag="Operations")
 
@@ -41,22 +35,9 @@ def retry_refused(operation_id: UUID) -> Response:
     bulk that has not ended, that refused nothing, that was all or nothing, or whose rows were
     tried again already, is refused (`nothing-to-retry`, `already-retried`).
     """
-    told: Told = []
-
-    def prepare(connection: Connection) -> AdjustMany:
-        command = again(connection, _bulk_of(connection, operation_id))
-        told.extend(tell_retried(connection, operation_id))
-        return command
-
-    try:
-        operation, replayed = accept_with(prepare, Claim(), retry_of=operation_id)
-    except IntegrityError as error:
-        if broken_constraint(error) != "uq_operations_retry_of":
-            raise
-        detail = "The rows were tried again already; look for the operation with this retryOf."
-        raise Problem(409, "already-retried", detail) from None
-    outbox.tell(told)
-    return finish(operation, replayed)
+    return try_again(
+        operation_id, lambda connection: again(connection, _bulk_of(connection, operation_id))
+    )
 
 
 def again(connection: Connection, old: AdjustMany) -> AdjustMany:
