@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from db.models.order import STATUSES
 from db.queries import activity, sales
+from web.answers import JsonResponse
 from web.auth import needs
 from web.schemas.activity import ActivityOut, EndedOut, LatencyOut, OperationsActivity
 from web.schemas.base import answer
@@ -37,7 +38,7 @@ def read_activity() -> Response:
         with services().database.snapshot() as connection:
             body = answer(_look(connection))
         _kept[""] = (now + _KEPT_SECONDS, body)
-    return Response(body, content_type="application/json")
+    return JsonResponse(body)
 
 
 def _look(connection: Connection) -> ActivityOut:

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from flask import Response
 
 from db.queries import alerts, operator_alerts
+from web.answers import json_response
 from web.auth import needs
 from web.pages import cut, decode_cursor
 from web.schemas.alerts import (
@@ -18,7 +19,6 @@ from web.schemas.alerts import (
     SystemAlertPage,
     SystemAlertsQuery,
 )
-from web.schemas.base import answer
 from web.services import services
 
 blueprint = APIBlueprint("alerts", __name__, tag="Inventory")
@@ -62,7 +62,7 @@ def list_alerts(query: AlertsQuery) -> Response:
     page = _cut(rows, query.limit)
     items = [AlertOut(**row) for row in page["items"]]
     body = AlertPage(items=items, next_cursor=page["next_cursor"])
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)
 
 
 @blueprint.get("/api/system/alerts")
@@ -84,4 +84,4 @@ def list_system_alerts(query: SystemAlertsQuery) -> Response:
     page = _cut(rows, query.limit)
     items = [SystemAlertOut(**row) for row in page["items"]]
     body = SystemAlertPage(items=items, next_cursor=page["next_cursor"])
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)

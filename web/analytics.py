@@ -11,6 +11,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from db.queries import metrics, sales
+from web.answers import JsonResponse, json_response
 from web.auth import needs
 from web.errors import Invalid
 from web.schemas.analytics import (
@@ -61,7 +62,7 @@ def read_sales(query: SalesQuery) -> Response:
             raise Invalid(("?timezone", "is not known to the database")) from None
         body = _sales(connection, query, timezone)
     # What was not asked for is not there; what is null on purpose is.
-    return Response(answer(body, exclude_unset=True), content_type="application/json")
+    return JsonResponse(answer(body, exclude_unset=True))
 
 
 def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut:
@@ -201,7 +202,7 @@ def read_metrics() -> Response:
     with services().database.snapshot() as connection:
         sales.use_zone(connection, worker_settings().shop_timezone)
         body = _metrics(connection)
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)
 
 
 def _metrics(connection: Connection) -> InventoryMetricsOut:

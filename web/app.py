@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 from apiflask import APIFlask
@@ -29,13 +31,12 @@ from web import (
 )
 from web.acceptance import Acceptance
 from web.auth import authenticate, guard, init_auth, register_first_key
-from web.browsers import init_browsers
 from web.cache import ProductCache
+from web.envelope import WSGI, Envelope
 from web.errors import init_errors
 from web.health import Probes
 from web.limits import init_limits
 from web.openapi import init_openapi
-from web.requests import init_requests
 from web.services import Services, init_services
 from web.settings import WebSettings, web_settings
 from web.sockets import Sockets, init_sockets
@@ -63,11 +64,23 @@ _ROOMS = (
 )
 
 
+class _App(APIFlask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is asynchronous, which the framework would look for at each step."""
+        return func
+
+
 @dataclass
 class Web:
-    """One web process: its application, which is a WSGI callable, and what runs beside it."""
+    """One web process, and what runs beside it.
+
+    Attributes:
+        app: the application, which is a WSGI callable.
+        pages: the same without its sockets: a shorter way for all else.
+    """
 
     app: APIFlask
+    pages: WSGI
     services: Services
     sockets: Sockets
 
@@ -111,6 +124,7 @@ def create_web(async_mode: str = "eventlet") -> Web:
     """
     settings = web_settings()
     app = _create_app(settings)
+    pages = app.wsgi_app
     database = web_database()
     waker = Waker()
     waiters = Waiters(database)
@@ -133,11 +147,11 @@ def create_web(async_mode: str = "eventlet") -> Web:
         probes=Probes(database, redis_url, sockets.total_connections, waker),
     )
     init_services(app, services)
-    return Web(app, services, sockets)
+    return Web(app, pages, services, sockets)
 
 
 def _create_app(settings: WebSettings) -> APIFlask:
-    app = APIFlask(
+    app = _App(
         "web",
         title="Backend PMS",
         version=version("backend-pms"),
@@ -148,10 +162,9 @@ def _create_app(settings: WebSettings) -> APIFlask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.converters["id"] = UUIDConverter
     app.url_map.strict_slashes = False
+    # The order in which a request meets them: its envelope, its key, the limits, the guard.
+    app.wsgi_app = Envelope(app.wsgi_app)  # type: ignore[method-assign]
     init_errors(app)
-    # The order in which a request meets them: its id, its key, the limits, the guard.
-    init_requests(app)
-    init_browsers(app)
     init_auth(app)
     init_limits(app)
     app.before_request(guard)

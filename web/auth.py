@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app
+from flask.globals import request_ctx
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
@@ -15,11 +16,14 @@ from db.models.api_key import ApiKey, hash_secret
 from db.queries import api_keys
 from db.session import Database, web_database
 from web.errors import Problem
+from web.facts import API_KEY
 from web.settings import web_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 HEADER = "X-API-Key"
+_HEADER = "HTTP_X_API_KEY"
+_DENIED = "pms.denied"
 # How long a process may still trust a key that another process has just revoked, in seconds.
 _TRUST_SECONDS = 2.0
 # So long before that it is looked up again.
@@ -111,23 +115,22 @@ def needs(scope: str | None) -> Callable[[F], F]:
 
 def current_key() -> ApiKey:
     """The key of this request, which has passed the guard."""
-    key: ApiKey = g.api_key
+    key: ApiKey = request_ctx.request.environ[API_KEY]
     return key
 
 
 def identify() -> None:
     """Before each request: find out who asks; limits count by it, the guard judges it after."""
-    g.api_key = None
-    g.denied = None
+    request = request_ctx.request
     unknown = request.endpoint is None
-    if not request.path.startswith("/api/") if unknown else _scope() is None:
+    if not request.path.startswith("/api/") if unknown else _scope(request.endpoint) is None:
         return
     try:
-        g.api_key = authenticate(request.headers.get(HEADER))
+        request.environ[API_KEY] = authenticate(request.environ.get(_HEADER))
     except Unauthorized:
         if unknown:
             return
-        g.denied = Problem(
+        request.environ[_DENIED] = Problem(
             401,
             "unauthorized",
             f"A valid API key in the header {HEADER} is needed.",
@@ -141,16 +144,18 @@ def guard() -> None:
     Raises:
         Problem: 401 without a live key, 403 without the scope.
     """
-    if g.denied is not None:
-        raise g.denied
-    scope = _scope() if request.endpoint else None
-    if scope is not None and not g.api_key.may(scope):
+    request = request_ctx.request
+    denied: Problem | None = request.environ.get(_DENIED)
+    if denied is not None:
+        raise denied
+    scope = _scope(request.endpoint) if request.endpoint else None
+    if scope is not None and not request.environ[API_KEY].may(scope):
         detail = f"The key has no scope {scope!r}."
         raise Problem(403, "forbidden", detail, requiredScope=scope)
 
 
-def _scope() -> str | None:
-    view = current_app.view_functions[request.endpoint or ""]
+def _scope(endpoint: str) -> str | None:
+    view = current_app.view_functions[endpoint]
     scope: str | None = getattr(view, "scope", "admin")
     return scope
 

@@ -1,9 +1,7 @@
 """What browsers are told: which other origins may call, and what no page may do with an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
-
-from flask import Flask, Response, request
 
 from web.settings import web_settings
 
@@ -17,45 +15,59 @@ _EXPOSED_HEADERS = (
 )
 _PREFLIGHT_SECONDS = "600"
 # Answers are data unless a page says otherwise: nothing in them is run, framed or embedded.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_HEADERS = [
+    (name.lower(), (name, value))
+    for name, value in {
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }.items()
+]
 _ONE_YEAR = "max-age=31536000"
 
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
 
-def init_browsers(app: Flask) -> None:
-    """Answer preflights, which carry no key, and put the safe headers on every answer."""
 
-    @app.before_request
-    def preflight() -> Response | None:
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
-            return None
-        response = Response(status=204)
-        if _is_allowed_origin():
-            response.headers["Access-Control-Allow-Methods"] = _ALLOWED_METHODS
-            response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
-            response.headers["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
-        return response
+def is_preflight(environ: Environ) -> bool:
+    """Whether a browser asks if a page of another origin may call; it sends no key with that."""
+    return (
+        environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    )
 
-    @app.after_request
-    def protect(response: Response) -> Response:
-        # Looked up one by one they would cost more than all else that is done here.
-        given = {name.lower() for name, _ in response.headers}
-        response.headers.extend([one for one in _HEADERS.items() if one[0].lower() not in given])
-        if _came_over_tls():
-            response.headers["Strict-Transport-Security"] = _ONE_YEAR
-        if web_settings().cors_origins:
-            response.vary.add("Origin")
-        if _is_allowed_origin():
-            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-            response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
-        return response
+
+def preflight_headers(environ: Environ) -> Headers:
+    """What it is told."""
+    if not _is_allowed_origin(environ):
+        return []
+    return [
+        ("Access-Control-Allow-Methods", _ALLOWED_METHODS),
+        ("Access-Control-Allow-Headers", _ALLOWED_HEADERS),
+        ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
+    ]
+
+
+def safe_headers(environ: Environ, given: set[str]) -> Iterator[tuple[str, str]]:
+    """What makes an answer safe in a browser, and lets friendly origins read it.
+
+    Args:
+        environ: of the request.
+        given: the headers that the answer has, in small letters; they stay as they are.
+    """
+    for low, header in _HEADERS:
+        if low not in given:
+            yield header
+    if _came_over_tls(environ):
+        yield "Strict-Transport-Security", _ONE_YEAR
+    if web_settings().cors_origins:
+        yield "Vary", "Origin"
+    if _is_allowed_origin(environ):
+        yield "Access-Control-Allow-Origin", environ["HTTP_ORIGIN"]
+        yield "Access-Control-Expose-Headers", _EXPOSED_HEADERS
 
 
 def unsniffed(start_response: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,12 +96,15 @@ def socket_origins(allowed: list[str]) -> Callable[[str | None, dict[str, Any]],
     return may_open
 
 
-def _is_allowed_origin() -> bool:
+def _is_allowed_origin(environ: Environ) -> bool:
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is None:
+        return False
     allowed = web_settings().cors_origins
     # A key is no cookie: any page that may call has to have been given one.
-    return "Origin" in request.headers and (request.headers["Origin"] in allowed or "*" in allowed)
+    return origin in allowed or "*" in allowed
 
 
-def _came_over_tls() -> bool:
+def _came_over_tls(environ: Environ) -> bool:
     """A lie about this harms only who tells it: the header is not remembered over plain HTTP."""
-    return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
+    return environ["wsgi.url_scheme"] == "https" or environ.get("HTTP_X_FORWARDED_PROTO") == "https"

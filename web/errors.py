@@ -4,11 +4,12 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from db.errors import is_passing, is_unmigrated
+from web.facts import request_id
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
             "status": self.status,
             "detail": self.detail,
             "instance": request.path,
-            "requestId": g.get("request_id"),
+            "requestId": request_id(),
             **self.facts,
         }
         return Response(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from flask import Response, request
+from flask.globals import request_ctx
 from sqlalchemy import Connection
 
 from db.queries import idempotency
@@ -94,11 +95,12 @@ def answer_once(make: Callable[[Connection], Response]) -> tuple[Response, bool]
 
 def _fingerprint() -> bytes:
     digest = hashlib.sha256()
+    asked = request_ctx.request
     for part in (
-        request.method.encode(),
-        request.path.encode("utf-8", "surrogatepass"),
-        request.query_string,
-        request.get_data(),
+        asked.method.encode(),
+        asked.path.encode("utf-8", "surrogatepass"),
+        asked.query_string,
+        asked.get_data(),
     ):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from db.queries import integrity, sales, streams
 from db.queries.integrity import START, Difference, Phase, Place
+from web.answers import json_response
 from web.auth import needs
 from web.errors import Invalid
 from web.idempotency import Claim
 from web.inventory import submit_for_product
 from web.pages import decode_cursor, encode_cursor
 from web.prepared import accept_with, finish
-from web.schemas.base import answer
 from web.schemas.integrity import (
     Checked,
     DifferenceOut,
@@ -76,7 +76,7 @@ def check_integrity(query: IntegrityQuery) -> Response:
         next_cursor=encode_cursor([place.phase, place.after]) if place else None,
         as_of=as_of,
     )
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)
 
 
 def _phase(value: str) -> Phase:

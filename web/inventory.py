@@ -7,10 +7,11 @@ from flask import Response
 
 from db.queries import stock
 from web import exports
+from web.answers import json_response
 from web.auth import needs
 from web.errors import Invalid, not_found
 from web.pages import cut, decode_cursor
-from web.schemas.base import PageQuery, answer
+from web.schemas.base import PageQuery
 from web.schemas.inventory import (
     AdjustmentIn,
     AdjustmentQuery,
@@ -42,7 +43,7 @@ def list_stock(query: PageQuery) -> Response:
     with services().database.transaction() as connection:
         rows = stock.levels(connection, limit=query.limit + 1, before=place[0] if place else None)
     page = cut(rows, query.limit, lambda row: [str(row["product_id"])])
-    return _json(StockPage.model_validate(page))
+    return json_response(StockPage.model_validate(page))
 
 
 @blueprint.get("/api/inventory/stock/<id:product_id>")
@@ -62,7 +63,7 @@ def check_stock(product_id: UUID, query: StockQuery) -> Response:
             found = stock.level_at(connection, product_id, query.at)
     if found is None:
         raise not_found("product")
-    return _json(StockOut.model_validate(found))
+    return json_response(StockOut.model_validate(found))
 
 
 @blueprint.post("/api/inventory/adjust")
@@ -133,13 +134,9 @@ def movements(query: MovementsQuery) -> Response:
     if wants_csv():
         return exports.movements(services().database, **wanted)
     page = cut(rows, query.limit, lambda row: [str(row["product_id"]), row["version"]])
-    return _json(MovementPage.model_validate(page))
+    return json_response(MovementPage.model_validate(page))
 
 
 def submit_for_product(command: Command) -> Response:
     unknown = Invalid(("/productId", "there is no such product"))
     return submit(command, unknown=unknown)
-
-
-def _json(model: StockOut | StockPage | MovementPage) -> Response:
-    return Response(answer(model), content_type="application/json")

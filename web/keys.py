@@ -10,11 +10,11 @@ from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from db.models.api_key import ApiKey, hash_secret
 from db.queries import api_keys
+from web.answers import json_response
 from web.auth import create_key, current_key, hint_of, keyring, needs, new_secret
 from web.errors import Problem, not_found
 from web.idempotency import answer_once
@@ -37,7 +37,7 @@ def list_keys(query: PageQuery) -> Response:
     with services().database.transaction() as connection:
         rows = api_keys.page(connection, limit=query.limit + 1, before=before)
     page = cut(rows, query.limit, lambda key: [str(key.id)])
-    return _json(KeyPage.model_validate(page))
+    return json_response(KeyPage.model_validate(page))
 
 
 @blueprint.get("/api/keys/current")
@@ -48,7 +48,7 @@ def read_current_key() -> Response:
 
     What it may do, and until when.
     """
-    return _json(KeyOut.model_validate(current_key()))
+    return json_response(KeyOut.model_validate(current_key()))
 
 
 @blueprint.post("/api/keys")
@@ -130,14 +130,10 @@ def _answer_with_secret(
         key, secret = change(connection)
         shown = KeyOut.model_validate(key).model_dump()
         told.append(KeyWithSecret(**shown, secret=secret))
-        return _json(KeyWithSecret(**shown, secret=None), status)
+        return json_response(KeyWithSecret(**shown, secret=None), status)
 
     response, made = answer_once(make)
     keyring.forget()
     if made:
         response.set_data(answer(told[0]))
     return response
-
-
-def _json(model: BaseModel, status: int = 200) -> Response:
-    return Response(answer(model), status, content_type="application/json")

@@ -3,26 +3,27 @@
 import math
 import time
 from functools import lru_cache
+from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask
+from flask.globals import request_ctx
 from flask_limiter import Limiter
+from flask_limiter._extension import LimiterContext
 from limits import RateLimitItem, parse
 
 from web import limit_storage
 from web.errors import Problem
+from web.facts import API_KEY, LIMIT
 from web.settings import web_settings
 
 
-def _who() -> str:
-    """Whose bucket a request draws from: the key's, or the address' of those without one."""
-    if g.api_key is not None:
-        return f"key:{g.api_key.id}"
-    return f"address:{request.remote_addr}"
-
-
-def _rate() -> str:
-    own: str | None = g.api_key.rate if g.api_key is not None else None
-    return own or web_settings().rate_limit_api
+def _bucket() -> tuple[str, str]:
+    """Whose bucket a request draws from, and the rate: the key's, or the address' without one."""
+    request = request_ctx.request
+    key = request.environ.get(API_KEY)
+    if key is None:
+        return f"address:{request.remote_addr}", web_settings().rate_limit_api
+    return f"key:{key.id}", key.rate or web_settings().rate_limit_api
 
 
 class OneLimit(Limiter):
@@ -31,54 +32,49 @@ class OneLimit(Limiter):
     What is not found counts too: otherwise guessing paths would cost nothing.
     """
 
+    # With one limit there is nothing to be remembered of a request.
+    context = LimiterContext()
+
     def _check_request_limit(
         self, callable_name: str | None = None, in_middleware: bool = True
     ) -> None:
-        g.limit = None
+        request = request_ctx.request
         if not request.path.startswith("/api/"):
             return
-        item, who = parse_rate(_rate()), _who()
+        who, rate = _bucket()
+        item = parse_rate(rate)
         is_within = self.limiter.hit(item, "requests", who)
-        g.limit = item, self.limiter.get_window_stats(item, "requests", who)
+        stats = self.limiter.get_window_stats(item, "requests", who)
+        reset = min(item.get_expiry(), max(0, math.ceil(stats.reset_time - time.time())))
+        request.environ[LIMIT] = item.amount, stats.remaining, reset
         if not is_within:
-            raise Problem(429, "too-many-requests", str(item))
+            again = {"Retry-After": str(max(1, reset))}
+            raise Problem(429, "too-many-requests", str(item), headers=again)
 
 
 def init_limits(app: Flask) -> None:
-    """Count every request of the API, over all web processes.
-
-    Other requests are not counted; their answers say that nothing of the limit is used.
-    """
+    """Count every request of the API, over all web processes."""
     # Its import registers the scheme under which the limiter finds it.
     (scheme,) = limit_storage.SharedStorage.STORAGE_SCHEME
-    OneLimit(_who, app=app, strategy="sliding-window-counter", storage_uri=f"{scheme}://")
-
-    @app.after_request
-    def tell(response: Response) -> Response:
-        """As the IETF draft "RateLimit header fields for HTTP", version 3, has it."""
-        limit = g.get("limit")
-        if limit is None:
-            response.headers.extend(_unused())
-            return response
-        item, stats = limit
-        reset = min(item.get_expiry(), max(0, math.ceil(stats.reset_time - time.time())))
-        response.headers.extend(_headers(item.amount, stats.remaining, reset))
-        if response.status_code == 429:
-            response.headers["Retry-After"] = str(max(1, reset))
-        return response
+    OneLimit(
+        lambda: _bucket()[0], app=app, strategy="sliding-window-counter", storage_uri=f"{scheme}://"
+    )
 
 
-def _headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
-    return {
-        "RateLimit-Limit": str(limit),
-        "RateLimit-Remaining": str(remaining),
-        "RateLimit-Reset": str(reset),
-    }
+def limit_headers(environ: dict[str, Any]) -> list[tuple[str, str]]:
+    """As the IETF draft "RateLimit header fields for HTTP", version 3, has it.
 
-
-def _unused() -> dict[str, str]:
-    limit = parse_rate(web_settings().rate_limit_api).amount
-    return _headers(limit, limit, 0)
+    Other requests than the API's are not counted; of their limit nothing is used.
+    """
+    found = environ.get(LIMIT)
+    if found is None:
+        limit = parse_rate(web_settings().rate_limit_api).amount
+        found = limit, limit, 0
+    return [
+        ("RateLimit-Limit", str(found[0])),
+        ("RateLimit-Remaining", str(found[1])),
+        ("RateLimit-Reset", str(found[2])),
+    ]
 
 
 @lru_cache

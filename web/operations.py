@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection
 
 from db.queries import operations
+from web.answers import json_response
 from web.auth import needs
 from web.errors import Problem, not_found
 from web.idempotency import answer_once
@@ -49,7 +50,7 @@ def read_operation(operation_id: UUID) -> Response:
     body = OperationDetail(
         **dict(OperationOut.of(operation)), payload=payload, retried_by=retried_by
     )
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)
 
 
 @blueprint.get("/api/operations")
@@ -70,7 +71,7 @@ def list_operations(query: OperationsQuery) -> Response:
     page = cut(rows, query.limit, lambda operation: [str(operation.id)])
     items = [OperationOut.of(operation) for operation in page["items"]]
     body = OperationPage(items=items, next_cursor=page["next_cursor"])
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)
 
 
 @blueprint.post("/api/operations/<id:operation_id>/retry")

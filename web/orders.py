@@ -11,10 +11,10 @@ from db.queries import orders
 from db.queries.orders import NewOrder
 from web import exports
 from web.acceptance import Prices
+from web.answers import json_response
 from web.auth import needs
 from web.errors import Invalid, not_found
 from web.pages import cut, decode_cursor
-from web.schemas.base import answer
 from web.schemas.operations import OperationOut
 from web.schemas.orders import OrderIn, OrderOut, OrderPage, OrdersQuery, OrderStatusIn
 from web.services import services
@@ -102,7 +102,7 @@ def read_order(order_id: UUID) -> Response:
         found = orders.find(connection, order_id)
     if found is None:
         raise not_found("order")
-    return _json(OrderOut.model_validate(found))
+    return json_response(OrderOut.model_validate(found))
 
 
 @blueprint.get("/api/pms/orders")
@@ -128,8 +128,4 @@ def list_orders(query: OrdersQuery) -> Response:
             **wanted,
         )
     page = cut(rows, query.limit, lambda row: [str(row["id"])])
-    return _json(OrderPage.model_validate(page))
-
-
-def _json(model: OrderOut | OrderPage) -> Response:
-    return Response(answer(model), content_type="application/json")
+    return json_response(OrderPage.model_validate(page))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import Response, g
+from flask import Response
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -12,6 +12,7 @@ from db.models.operation import Operation
 from db.queries import idempotency, operations
 from web.auth import current_key
 from web.errors import Problem
+from web.facts import request_id
 from web.idempotency import Claim
 from web.outbox import outbox
 from web.services import services
@@ -45,7 +46,7 @@ def accept_with(
             connection,
             prepare(connection),
             api_key_id=current_key().id,
-            request_id=g.request_id,
+            request_id=request_id(),
             retry_of=retry_of,
         )
         if claim.key is not None:

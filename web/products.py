@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 from apiflask import APIBlueprint
-from flask import Response, g, request
+from flask import Response, request
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
@@ -17,9 +17,11 @@ from db.models.product import Product
 from db.models.stream import product_stream
 from db.queries import products, streams
 from web import exports
+from web.answers import JsonResponse, json_response
 from web.auth import needs
 from web.cache import Cached
 from web.errors import Problem, not_found
+from web.facts import request_id
 from web.idempotency import answer_once
 from web.outbox import Told, outbox
 from web.product_pages import page_of, place_of
@@ -118,7 +120,7 @@ def list_products(query: ProductsQuery) -> Response:
         )
     name = hashlib.sha256(answer(query)).hexdigest()
     found = services().cache.listing(name, lambda connection: page_of(connection, query, after))
-    return _from_cache(found)
+    return JsonResponse(found.body, 200, [_x_cache(found)])
 
 
 @blueprint.get("/api/products/<id:product_id>")
@@ -135,15 +137,17 @@ def read_product(product_id: UUID) -> Response:
     if found is None:
         raise not_found("product")
     _require_match(found.version)
-    if request.if_none_match.contains_weak(str(found.version)):
-        response = Response(status=304)
-        response.headers["X-Cache"] = "hit" if found.hit else "miss"
-    else:
-        response = _from_cache(found)
-    response.headers["ETag"] = _etag(found.version)
-    # A browser may keep it, but has to ask each time whether it is still current.
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    headers = [
+        ("ETag", _etag(found.version)),
+        # A browser may keep it, but has to ask each time whether it is still current.
+        ("Cache-Control", "private, no-cache"),
+        _x_cache(found),
+    ]
+    if "If-None-Match" in request.headers and request.if_none_match.contains_weak(
+        str(found.version)
+    ):
+        return Response(status=304, headers=headers)
+    return JsonResponse(found.body, 200, headers)
 
 
 def _change(product_id: UUID, wanted: dict[str, Any]) -> Response:
@@ -183,7 +187,7 @@ def _write(
             streams.write(connection, told, product.updated_at)
         if product.version > 1 and not _ALERTING.isdisjoint(changed):
             review = True
-            record(connection, CheckAlerts(product_id=product.id), request_id=g.request_id)
+            record(connection, CheckAlerts(product_id=product.id), request_id=request_id())
         return _response(product, status)
 
     response, _ = answer_once(make)
@@ -232,22 +236,18 @@ def _require_match(version: int) -> None:
 
 
 def _response(product: Product, status: int) -> Response:
-    body = answer(ProductOut.model_validate(product))
-    response = Response(body, status, content_type="application/json")
-    response.headers["ETag"] = _etag(product.version)
+    headers = [("ETag", _etag(product.version))]
     if status == 201:
-        response.headers["Location"] = f"/api/products/{product.id}"
-    return response
+        headers.append(("Location", f"/api/products/{product.id}"))
+    return json_response(ProductOut.model_validate(product), status, headers)
 
 
 def _body_of(response: Response) -> Any:
     return orjson.loads(response.get_data())
 
 
-def _from_cache(found: Cached) -> Response:
-    response = Response(found.body, content_type="application/json")
-    response.headers["X-Cache"] = "hit" if found.hit else "miss"
-    return response
+def _x_cache(found: Cached) -> tuple[str, str]:
+    return "X-Cache", "hit" if found.hit else "miss"
 
 
 def _etag(version: int) -> str:

@@ -11,11 +11,12 @@ from uuid_utils.compat import uuid7
 
 from db.models.bulk import RefusedRow
 from db.queries import bulks, operations
+from web.answers import json_response
 from web.auth import needs
 from web.errors import Problem, not_found
 from web.pages import cut, decode_cursor
 from web.prepared import try_again
-from web.schemas.base import PageQuery, answer
+from web.schemas.base import PageQuery
 from web.schemas.bulk import COLUMNS, RefusedPage
 from web.schemas.operations import OperationOut
 from web.services import services
@@ -79,7 +80,7 @@ def list_refused(operation_id: UUID, query: PageQuery) -> Response:
         return table("refused", list(COLUMNS), map(_cells, rows))
     found = page(place[0] if place else None, query.limit + 1)
     body = RefusedPage.model_validate(cut(found, query.limit, lambda row: [row.row]))
-    return Response(answer(body), content_type="application/json")
+    return json_response(body)
 
 
 def _cells(row: RefusedRow) -> list[Any]:

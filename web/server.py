@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,7 @@ from werkzeug.exceptions import RequestTimeout
 
 from web.app import create_web
 from web.browsers import unsniffed
+from web.envelope import WSGI
 from web.server_protocol import Protocol
 from web.settings import web_settings
 from workers.logs import configure_logs
@@ -110,7 +111,7 @@ def serve() -> None:
     server = eventlet.spawn(
         eventlet.wsgi.server,
         door,
-        _in_time(web.app),
+        _front(web.app, web.pages),
         protocol=Protocol,
         custom_pool=pool,
         log_output=False,
@@ -125,14 +126,15 @@ def serve() -> None:
     _finish(door, server, pool, web)
 
 
-def _in_time(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Sockets read bodies without Flask: whoever is too slow there is told so here."""
+def _front(sockets: WSGI, pages: WSGI) -> WSGI:
+    """Sends each request its way; sockets read bodies without Flask, and are told here if slow."""
 
     def serve_one(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"].startswith("/socket.io"):
-            start_response = unsniffed(start_response)
+        if not environ["PATH_INFO"].startswith("/socket.io"):
+            return pages(environ, start_response)
+        start_response = unsniffed(start_response)
         try:
-            return application(environ, start_response)
+            return sockets(environ, start_response)
         except RequestTimeout as slow:
             return slow(environ, start_response)
 

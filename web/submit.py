@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
-from flask import Response, g, request
+from flask import Response, request
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,10 +17,11 @@ from db.models.operation import Operation
 from db.queries import operations
 from db.queries.orders import NewOrder
 from web.acceptance import Prices, Submission
+from web.answers import json_response
 from web.auth import current_key
 from web.errors import PROBLEM_JSON, Problem
+from web.facts import request_id
 from web.idempotency import Claim
-from web.schemas.base import answer
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.waiters import Waiter
@@ -55,7 +56,7 @@ def submit(
     operation = new_operation(
         command,
         api_key_id=current_key().id,
-        request_id=g.request_id,
+        request_id=request_id(),
         retry_of=retry_of,
         key=claim.key,
         fingerprint=claim.fingerprint,
@@ -86,7 +87,7 @@ def record_for_key(
         connection,
         command,
         api_key_id=current_key().id,
-        request_id=g.request_id,
+        request_id=request_id(),
         retry_of=retry_of,
     )
 
@@ -104,9 +105,8 @@ def respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Respon
 
 def seconds_to_wait() -> int | None:
     """Of ``Prefer: wait=N`` (RFC 7240, section 4.3); a preference that is no number is ignored."""
-    if "Prefer" not in request.headers:
-        return None
-    found = _WAIT.search(",".join(request.headers.getlist("Prefer")))
+    # WSGI has joined those that came more than once.
+    found = _WAIT.search(request.environ.get("HTTP_PREFER", ""))
     return min(int(found[1]), _LONGEST_WAIT) if found else None
 
 
@@ -145,7 +145,7 @@ def _end(operation: Operation) -> Response:
     body = {
         **operation.error,
         "instance": request.path,
-        "requestId": g.request_id,
+        "requestId": request_id(),
         "operationId": str(operation.id),
     }
     response = Response(orjson.dumps(body), status, content_type=PROBLEM_JSON)
@@ -154,9 +154,8 @@ def _end(operation: Operation) -> Response:
 
 
 def _with_location(operation: Operation, status: int) -> Response:
-    response = Response(answer(OperationOut.of(operation)), status, content_type="application/json")
-    response.headers["Location"] = location(operation)
-    return response
+    headers = [("Location", location(operation))]
+    return json_response(OperationOut.of(operation), status, headers)
 
 
 def location(operation: Operation) -> str:

@@ -1,6 +1,7 @@
 """The way in: record an operation, then wake a worker, never the other way round."""
 
 import threading
+import time
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 DRAIN = "line.drain"
 REBUILD = "analytics.rebuild"
+# The first wish is published at once; those that come so soon after it share the next message.
+_SPACING_SECONDS = 0.005
 # A publish that cannot be made soon is left to the sweeper.
 _PUBLISH = {"retry": False, "expires": 60}
 
@@ -126,3 +129,4 @@ class Waker:
                     wake(queue)
                 except Exception as error:
                     log.warning("wake_failed", queue=queue, error=repr(error))
+            time.sleep(_SPACING_SECONDS)

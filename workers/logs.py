@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from io import StringIO
 from types import TracebackType
@@ -19,6 +20,8 @@ from workers.settings import worker_settings
 
 # As they are made here; an operator's own first key may look otherwise.
 _API_KEY = r"pms_[A-Za-z0-9_-]{20,}"
+# Of the request that is being served here.
+logged_request_id: ContextVar[str | None] = ContextVar("logged_request_id", default=None)
 _TRACES = ("operation_id", "request_id", "key")
 # An exception's; and what libraries say, in as many lines as they like.
 _MANY_LINES = {"event", "exception", "stack"}
@@ -37,13 +40,13 @@ def configure_logs(*secrets: str | None) -> None:
     wanted = worker_settings().log_format
     as_json, colours = wanted == "json", wanted == "color" or sys.stderr.isatty()
     shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _of_request,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     discreet = _Discreet(secrets)
     last: list[structlog.types.Processor] = [*_renderers(as_json, colours), discreet]
-    many.configure(None if colours else _line(as_json), discreet)
+    log_each.configure(None if colours else _line(as_json), discreet)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -62,6 +65,14 @@ def configure_logs(*secrets: str | None) -> None:
     root.setLevel(logging.WARNING)
     logging.captureWarnings(True)
     _log_uncaught()
+
+
+def _of_request(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """What is logged on the way of a request carries its id."""
+    found = logged_request_id.get()
+    if found is not None:
+        event.setdefault("request_id", found)
+    return event
 
 
 def _renderers(as_json: bool, colours: bool) -> list[structlog.types.Processor]:
@@ -108,7 +119,7 @@ class _Many:
         sys.stderr.flush()
 
 
-many = _Many()
+log_each = _Many()
 
 
 def _line(as_json: bool) -> Callable[[dict[str, Any]], str]:

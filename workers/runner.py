@@ -22,7 +22,7 @@ from workers.commands import AdjustMany
 from workers.crash import may_crash
 from workers.dispatch import DRAIN, wake
 from workers.ends import problem_code
-from workers.logs import many as log_each
+from workers.logs import log_each
 
 log = structlog.get_logger(__name__)
 

@@ -17,11 +17,11 @@ KEY = "pms_0123456789abcdefghijklmnopqrstuvwxyz"
 _PROGRAM = f"""
 import logging, threading, warnings
 import structlog
-from workers.logs import configure_logs, many
+from workers.logs import configure_logs, log_each
 configure_logs("the-operators-own-key")
 structlog.get_logger("web").info("said", request_id="r-1", thing=object, key="{KEY}")
 structlog.get_logger("web").info("asked", request_id="r-2", path="/\x1b[2J", method="GET", key=None)
-many("ended", [dict(request_id="r-3", status="failed", problem=None, path="/\x1b[2J")])
+log_each("ended", [dict(request_id="r-3", status="failed", problem=None, path="/\x1b[2J")])
 logging.getLogger("celery").error("from %s", "celery {PASSWORD}")
 logging.getLogger("flask.app").warning("the-operators-own-key \x1b[2J")
 warnings.warn("outdated")

@@ -2,11 +2,13 @@
 
 import json
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from apiflask.schema_adapters.pydantic import PydanticAdapter
 from apiflask.schema_adapters.registry import registry
 from flask import Request
+from flask.globals import request_ctx
 from pydantic import BaseModel, ValidationError
 
 from web.errors import Invalid, Problem
@@ -28,11 +30,21 @@ class StrictAdapter(PydanticAdapter):
         Raises:
             Problem: 400 malformed, 413 too large, 415 not JSON, 422 not valid.
         """
+        # What is handed in stands for the request of the moment, at a price for each look at it.
+        request = request_ctx.request
         if location == "json":
             return parse(self.model_class, read_json(request))
+        if not request.query_string:
+            return _of_nothing(self.model_class)
         given = request.args.to_dict(flat=False)
         values = {name: found[0] if len(found) == 1 else found for name, found in given.items()}
         return parse(self.model_class, values, prefix="?")
+
+
+@lru_cache
+def _of_nothing(model: type[BaseModel]) -> BaseModel:
+    """The one that all requests without a query share, as it cannot be changed."""
+    return parse(model, {}, prefix="?")
 
 
 registry.register("pydantic", StrictAdapter)
