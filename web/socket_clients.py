@@ -5,8 +5,11 @@ from typing import Any
 
 import socketio
 import structlog
+from engineio.packet import MESSAGE, Packet
 from engineio.socket import Socket
+from socketio.packet import EVENT
 
+from web.socket_packets import Json
 from web.socket_queues import waiting_bytes
 
 log = structlog.get_logger(__name__)
@@ -31,7 +34,16 @@ class SocketClients:
 
     def emit(self, event: str, data: dict[str, Any], to: str | list[str]) -> None:
         """Send to a client or to rooms; encoded once, and once to who is in several."""
-        self._server.emit(event, data, to=to, namespace=_NAMESPACE)
+        # What the library would do, without its way from layer to layer for each client.
+        packet = Packet(MESSAGE, f"{EVENT}{Json.dumps([event, data])}")
+        sockets = self._server.eio.sockets
+        for transport in self._server.manager.transports_in(to):
+            socket = sockets.get(transport)
+            if socket is None or socket.closed:
+                continue
+            # A ping is out: has it been answered in time?
+            if socket.last_ping is None or socket.check_ping_timeout():
+                socket.queue.put(packet)
 
     def enter(self, sid: str, room: str) -> None:
         """Let a client into a room."""

@@ -34,4 +34,6 @@ def use_batching_queues(server: engineio.Server) -> None:
 
 def waiting_bytes(queue: Any) -> int:
     """How much waits in such a queue, not counting what the operating system has taken."""
-    return sum(len(packet.data or "") for packet in list(queue.queue) if packet is not None)
+    wire = getattr(queue, "wire", None)
+    rest = len(wire.rest) if wire is not None else 0
+    return rest + sum(len(packet.data or "") for packet in list(queue.queue) if packet is not None)

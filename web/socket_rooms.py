@@ -16,6 +16,19 @@ class Rooms(socketio.Manager):  # type: ignore[misc]
         super().__init__()
         self._rooms_of: dict[tuple[str, str], set[str | None]] = {}
 
+    def transports_in(self, rooms: str | list[str]) -> list[str]:
+        """The transports of all that are in any of these rooms, each once.
+
+        Args:
+            rooms: of the default namespace; a client's own id is a room too.
+        """
+        found = self.rooms.get("/", {})
+        names = [rooms] if isinstance(rooms, str) else rooms
+        members = [found[name] for name in names if name in found]
+        if len(members) == 1:
+            return list(members[0].values())
+        return list({sid: key for each in members for sid, key in each.items()}.values())
+
     def basic_enter_room(
         self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None
     ) -> None:

@@ -26,6 +26,7 @@ from web.socket_packets import CLIENT_MESSAGE, ClientMessage, GuardedPacket, Jso
 from web.socket_queues import use_batching_queues
 from web.socket_rooms import Rooms
 from web.socket_subscriptions import Client, RequestRefused, Subscriptions
+from web.socket_wires import use_wires
 from web.stream_hints import Hints
 from web.stream_repair import Repair
 from web.streams import Gone, Streams
@@ -227,6 +228,8 @@ def init_sockets(
     socketio = _socketio(app, settings, async_mode)
     server = socketio.server
     use_batching_queues(server.eio)
+    if async_mode == "eventlet":
+        use_wires(server.eio)
     clients = SocketClients(server)
     repair = Repair(database)
     readers = threading.BoundedSemaphore(_READERS)

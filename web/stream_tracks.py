@@ -116,14 +116,17 @@ class Track:
             self.sent, self.tag = position, event_tag(event[3])
             audience = self._audience(event)
             if audience:
-                clients.emit(event[2], self.dress(event), audience)
+                clients.emit(event[2], self._dressed(event, self.tag), audience)
         return False
 
     def dress(self, event: StreamEvent) -> dict[str, Any]:
         """An event's data as clients get it, with its place."""
-        position, data = event[1], event[3]
-        cursor = Cursor(self.mark, position, event_tag(data))
-        return {**data, "cursor": str(cursor), "position": position}
+        return self._dressed(event, event_tag(event[3]))
+
+    def _dressed(self, event: StreamEvent, tag: str) -> dict[str, Any]:
+        position = event[1]
+        cursor = str(Cursor(self.mark, position, tag))
+        return {**event[3], "cursor": cursor, "position": position}
 
     def _audience(self, event: StreamEvent) -> list[str]:
         """The rooms that are told; who is in two of them is told once."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 # Who is further behind than this many pages of recovery starts from the snapshot.
 _MAX_PAGES = 40
+# A hint of many streams lets others have their turn after so long.
+_TURN_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +89,18 @@ class Streams:
 
     def offer(self, events: Sequence[StreamEvent]) -> None:
         """Take in a hint: events of any streams, each stream's in order."""
-        for stream, group in groupby(events, key=lambda event: event[0]):
+        began = time.monotonic()
+        for stream, group in groupby(events, key=itemgetter(0)):
             mine = list(group)
             for event in mine:
                 if event[2] == "operation_update" and event[3]["status"] != "queued":
                     self._on_end(event[3]["operationId"], event[3])
             if self._tracks.find(stream) is not None:
                 self.feed(stream, mine)
-                # Others may have their turn between two streams of a large batch.
-                time.sleep(0)
+                if time.monotonic() - began > _TURN_SECONDS:
+                    # Others may have their turn between two streams of a large batch.
+                    time.sleep(0)
+                    began = time.monotonic()
 
     def feed(self, stream: str, events: Sequence[StreamEvent]) -> None:
         """Take in events of one stream, from a hint or from the database."""

@@ -110,6 +110,8 @@ class Waiters:
             operation_id: which.
             told: the data of the event that says so, if it is at hand.
         """
+        if operation_id not in self._waiting:
+            return
         with self._guard:
             woken = self._waiting.pop(operation_id, [])
         for waiter in woken:

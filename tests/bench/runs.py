@@ -71,6 +71,11 @@ class Journey:
         if self._journeys is not None and packet.startswith(b'42["inventory_update"'):
             self._journeys.see(packet)
 
+    def listen(self, done: Callable[[], bool]) -> None:
+        """Read what the subscriber is told, until something is so."""
+        while not self._loop.run(1.0, done):
+            pass
+
     def flood(self, seconds: float) -> Run:
         """Always as many outstanding as there are connections."""
         return self._run(lambda journeys, doors: journeys.outstanding(doors, seconds))

@@ -77,7 +77,7 @@ def delays(watcher: Watcher) -> list[tuple[float, float]]:
             ),
             {"product": watcher.product_id},
         )
-        moments = dict(found.tuples().all())
+        moments = {row[0]: row[1] for row in found}
     engine.dispose()
     return [(moments[position], heard - moments[position]) for position, heard in watcher.heard]
 
