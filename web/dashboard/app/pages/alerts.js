@@ -32,7 +32,7 @@ function StockAlerts({ status }) {
   return html`<${EndlessList} label="Stock alerts" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(alert) => html`
     <${Cell} kind="main"><a href=${href('products', alert.productId)}>${alert.name}</a><span class="fine">${alert.resolvedAt ? 'over' : 'open'}</span><//>
     <${Cell} kind="state"><${Badge} status=${alert.severity} tone=${alert.resolvedAt ? 'plain' : undefined} /><//>
-    <${Cell} kind="num strong" name="Left">${number(alert.stock)}<//>
+    <${Cell} kind="num strong" name="Left">${number(alert.stock)}<span class="narrow-only"> left</span><//>
     <${Cell} kind="num wide-only" name="Threshold">${number(alert.threshold)}<//>
     <${Cell} kind="num fine" name="Raised"><${When} at=${alert.raisedAt} by=${alert.raisedBy} /><//>
     <${Cell} kind="num fine wide-only" name="Resolved"><${When} at=${alert.resolvedAt} by=${alert.resolvedBy} /><//>`} />`;

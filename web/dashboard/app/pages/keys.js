@@ -1,6 +1,6 @@
 // API keys: making, rotating and revoking them; a secret is shown once.
 import { call, Problem } from '../core/api.js';
-import { dateTime } from '../core/format.js';
+import { dateTime, number } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { adopt, session } from '../core/session.js';
@@ -15,6 +15,12 @@ const COLUMNS = [['Key'], ['State'], ['Rate', 'wide-only'], ['Made', 'num wide-o
 function stateOf(key) {
   if (key.revokedAt) return 'revoked';
   return key.expiresAt && new Date(key.expiresAt) < new Date() ? 'expired' : 'active';
+}
+
+/** "1000/minute" as people write it: 1,000 a minute. */
+function rateOf(rate) {
+  const [, count, unit] = /^(\d+)\/(\w+)$/.exec(rate) ?? [];
+  return count ? `${number(Number(count))} a ${unit}` : rate;
 }
 
 export function KeysPage() {
@@ -33,7 +39,7 @@ export function KeysPage() {
     <${EndlessList} label="API keys" pages=${pages} columns=${COLUMNS} empty=${html`<${Empty} title="No keys" />`} row=${(key) => html`
       <${Cell} kind="main"><b>${key.name}</b><span class="fine">${key.scopes.join(', ')} · <code>${key.hint}</code>${key.id === session.get().key?.id ? ' · yours' : ''}</span><//>
       <${Cell} kind="state"><${Badge} status=${stateOf(key)} /><//>
-      <${Cell} kind="wide-only fine" name="Rate">${key.rate ?? 'as installed'}<//>
+      <${Cell} kind="wide-only fine" name="Rate">${key.rate ? rateOf(key.rate) : 'as installed'}<//>
       <${Cell} kind="num fine wide-only" name="Made"><span title=${key.expiresAt ? `Ends ${dateTime(key.expiresAt)}` : undefined}><${Ago} at=${key.createdAt} /></span><//>
       <${Cell} kind="acts">${!key.revokedAt && html`
         <button class="button small" type="button" aria-label="Rotate ${key.name}" onClick=${() => setAsked(['rotate', key])}>Rotate</button>

@@ -72,11 +72,15 @@ function facts(one) {
   ];
 }
 
+// What stands elsewhere on the page, or as the list of refused rows.
+const SAID = ['type', 'title', 'status', 'detail', 'instance', 'requestId', 'orderId', 'productId', 'refused'];
+
 function Failure({ error, dead }) {
-  const more = Object.entries(error).filter(([name]) => !['type', 'title', 'status', 'detail', 'instance', 'requestId'].includes(name));
+  const more = Object.entries(error).filter(([name]) => !SAID.includes(name));
+  const text = (value) => (Array.isArray(value) && value.every((one) => typeof one !== 'object') ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : value);
   return html`<div class="trouble ${dead ? '' : 'mild'}" role="note"><div>
     <strong>${error.title}</strong><p>${error.detail}</p>
-    ${more.length > 0 && html`<p class="fine">${more.map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(' · ')}</p>`}
+    ${more.length > 0 && html`<p class="fine">${more.map(([name, value]) => `${name}: ${text(value)}`).join(' · ')}</p>`}
     <p class="fine"><a href=${error.type}>What this means and what to do</a></p></div></div>`;
 }
 

@@ -17,6 +17,7 @@ import { Progress } from '../parts/progress.js';
 import { Pulse } from '../parts/pulse.js';
 
 const STATUSES = ['queued', 'succeeded', 'failed', 'dead'];
+const NONE = { queued: 'Nothing is waiting', failed: 'Nothing was refused', dead: 'Nothing was given up' };
 const KINDS = ['adjust-stock', 'count-stock', 'adjust-many', 'create-order', 'change-order-status', 'check-alerts', 'rebuild-rollups'];
 // Those of other keys are told to nobody else: they are looked for.
 const EVERY_MILLISECONDS = 2500;
@@ -41,7 +42,7 @@ export function OperationsPage() {
   const pages = useOperations({ status, kind });
   const activity = useActivity();
   const empty = status || kind
-    ? html`<${Empty} title="No operation is like that"><button class="button" type="button" onClick=${() => setQuery({ status: '', kind: '' })}>Clear the filters</button><//>`
+    ? html`<${Empty} title=${(!kind && NONE[status]) || 'No operation is like that'}><button class="button" type="button" onClick=${() => setQuery({ status: '', kind: '' })}>Clear the filters</button><//>`
     : html`<${Empty} title="No operations yet">Every change of stock and of orders is one.<//>`;
   return html`
     <${PageHead} title="Operations">
@@ -63,7 +64,7 @@ function Filters({ status, kind, readAt }) {
   const counts = { queued: depth, dead };
   return html`<form class="filters" role="search" aria-label="Filter operations" onSubmit=${(event) => event.preventDefault()}>
     <${Choice} label="Status" value=${status} onChange=${(next) => setQuery({ status: next })}
-      options=${[['', 'All'], ...STATUSES.map((one) => [one, statusWord(one), counts[one] > 0 ? number(counts[one]) : null])]} />
+      options=${[['', 'All'], ...STATUSES.map((one) => [one, statusWord(one), counts[one] > 0 ? number(counts[one]) : null, one === 'dead' ? 'bad' : ''])]} />
     <label class="narrow"><span class="visually-hidden">Kind</span>
       <select value=${kind ?? ''} onChange=${(event) => setQuery({ kind: event.target.value })}>
         <option value="">Every kind</option>${KINDS.map((one) => html`<option key=${one} value=${one}>${words(one)}</option>`)}
@@ -74,8 +75,14 @@ function Filters({ status, kind, readAt }) {
 }
 
 function why(operation) {
-  if (operation.error) return operation.error.title;
-  if (operation.attempts > 1) return plural(operation.attempts, 'try', 'tries');
+  const { error, attempts, kind, progress, result } = operation;
+  if (error) return error.detail;
+  if (attempts > 1) return plural(attempts, 'try', 'tries');
+  if (result?.dryRun) return 'only tried';
+  if (kind === 'adjust-many' && result) return `${number(result.applied)} applied, ${number(result.refused)} refused`;
+  if (progress) return plural(progress.total, 'row');
+  if (result?.stock != null) return `stock after it: ${number(result.stock)}`;
+  if (result?.orderId && result.status) return `order is ${result.status}`;
   return html`<code>${shortId(operation.id)}</code>`;
 }
 

@@ -1,5 +1,5 @@
 // Orders: an endless list by status and time, with what is new coming in by itself.
-import { money, number, plural, words } from '../core/format.js';
+import { money, number, plural, shortId, words } from '../core/format.js';
 import { html, useMemo } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { href, setQuery, useRoute } from '../core/router.js';
@@ -14,7 +14,7 @@ const STATUSES = ['queued', 'pending', 'confirmed', 'processing', 'shipped', 'de
 const TIMES = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['between', 'Between…']];
 const EVERY_MILLISECONDS = 4000;
 const DAY = 86400000;
-const COLUMNS = [['Order'], ['Customer', 'wide-only'], ['Items', 'wide-only'], ['Status'], ['Total', 'num'], ['Accepted', 'num']];
+const COLUMNS = [['Order'], ['Customer', 'wide-only'], ['Items', 'wide-only'], ['Status'], ['Total', 'num money'], ['Accepted', 'num']];
 
 /** A day of the reader's own calendar as the moment when it begins. */
 function beginOf(day, later = 0) {
@@ -38,11 +38,11 @@ export function OrdersPage() {
     <${PageHead} title="Orders">${may('write') && html`<a class="button primary" href=${href('orders', 'new')}><${Icon} name="plus" size="18" />New order</a>`}<//>
     <${Filters} query=${query} />
     <${EndlessList} label="Orders" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(order) => html`
-      <${Cell} kind="main"><a href=${href('orders', order.id)}>${summary(order)}</a><span class="fine"><code>${order.id.slice(-8)}</code></span><//>
+      <${Cell} kind="main"><a href=${href('orders', order.id)}>${summary(order)}</a><span class="fine"><code class="broad-only">${shortId(order.id)}</code><span class="narrow-only">${order.customerId}</span></span><//>
       <${Cell} kind="wide-only" name="Customer">${order.customerId}<//>
       <${Cell} kind="wide-only" name="Items">${plural(order.items.reduce((sum, item) => sum + item.quantity, 0), 'unit')}<//>
       <${Cell} kind="state"><${Badge} status=${order.status} /><//>
-      <${Cell} kind="num strong" name="Total">${money(order.total, order.currency)}<//>
+      <${Cell} kind="num strong money" name="Total">${money(order.total, order.currency)}<//>
       <${Cell} kind="num fine" name="Accepted"><${Ago} at=${order.createdAt} /><//>`} />`;
 }
 

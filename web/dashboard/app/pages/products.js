@@ -37,7 +37,7 @@ export function ProductsPage() {
       <${Cell} kind="wide-only" name="Category">${product.categoryId}<//>
       <${Cell} kind="state"><${Badge} status=${product.status} /><//>
       <${Cell} kind="num" name="Price">${money(product.price)}<//>
-      <${Cell} kind="num strong" name="Can be sold"><${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /><//>
+      <${Cell} kind="num strong" name="Can be sold"><${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /><span class="narrow-only"> to sell</span><//>
       <${Cell} kind="num fine wide-only" name="Changed"><${Ago} at=${product.updatedAt} /><//>`} />`;
 }
 

@@ -60,8 +60,8 @@ export function UploadPage() {
           <span>Only try<br /><span class="fine">Says what would happen, and changes nothing.</span></span></label>
         <footer class="form-foot"><button class="button primary" disabled=${!file || busy}>${busy ? 'Uploading…' : 'Upload'}</button></footer>
       </form>
-      <${Card} title="The file"><p class="prose">A heading, then a row for each adjustment. A product is named by its <code>sku</code> or its
-          <code>productId</code>; <code>reason</code> and <code>reference</code> go into the ledger.</p>
+      <${Card} title="The file"><p class="prose">A heading, then a row for each adjustment. A product is named by its <code>sku</code> or by
+          its <code>productId</code>; <code>reason</code> and <code>reference</code> go into the ledger.</p>
         <pre class="json" tabindex="0" aria-label="An example">${EXAMPLE}</pre>
         <p class="prose">A row that cannot be read is named, and nothing is kept. A row that a rule refuses does not stop the others;
           all refused rows can be had as a file, to be mended and sent again.</p><//>

@@ -126,12 +126,20 @@ export function Copy({ text, label = 'Copy' }) {
   </button>`;
 }
 
-/** One of a few, as chips. */
+const FEW = 5;
+
+/** One of several, as chips: `options` are `[value, text, count, tone of the count]`. */
 export function Choice({ label, value, options, onChange }) {
-  return html`<div class="choice" role="group" aria-label=${label}>
-    ${options.map(([option, text, count]) => html`<button type="button" key=${option}
+  const row = useRef(null);
+  // Where they are more than fit, the chosen one is in sight.
+  useEffect(() => {
+    const chosen = row.current.querySelector('[aria-pressed="true"]');
+    if (chosen) row.current.scrollLeft = chosen.offsetLeft + chosen.offsetWidth / 2 - row.current.clientWidth / 2;
+  }, [value]);
+  return html`<div class="choice ${options.length > FEW ? '' : 'few'}" role="group" aria-label=${label} ref=${row}>
+    ${options.map(([option, text, count, tone = '']) => html`<button type="button" key=${option}
       class="chip" aria-pressed=${String((value ?? '') === option)} onClick=${() => onChange(option)}>
-      ${text}${count != null && html` <span class="count">${count}</span>`}
+      ${text}${count != null && html` <span class="count ${tone}">${count}</span>`}
     </button>`)}
   </div>`;
 }

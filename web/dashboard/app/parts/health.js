@@ -56,6 +56,7 @@ export function AwayBanner() {
 /** All parts, on the overview. */
 export function HealthCard() {
   const { data, error } = useStore(health);
+  const { phase } = useStore(connection);
   if (!data) return error ? html`<div class="health loud" role="alert"><strong>The service does not answer.</strong></div>` : null;
   const parts = partsOf(data);
   const away = parts.filter((part) => !part.healthy);
@@ -66,7 +67,7 @@ export function HealthCard() {
         <span class="dot" aria-hidden="true"></span><b>${part.text}</b>
         <span>${part.healthy ? part.figure : 'away'}</span></li>`)}
       <li><b>Waiting</b><span>${number(queue.depth)}${queue.oldestSeconds > 1 ? `, oldest ${duration(queue.oldestSeconds * 1000)}` : ''}</span></li>
-      <li><b>Connections</b><span>${number(websocket.connections)}</span></li>
+      <li><b>Connections</b><span>${number(Math.max(websocket.connections, phase === 'connected' ? 1 : 0))}</span></li>
       ${queue.dead > 0 && html`<li class="bad"><span class="dot" aria-hidden="true"></span><b>Given up</b>
         <a href="#/operations?status=dead">${plural(queue.dead, 'operation')}</a></li>`}
     </ul>

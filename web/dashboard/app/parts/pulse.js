@@ -19,7 +19,7 @@ export function Pulse({ activity, wide = false }) {
   const ago = (at) => (at === end ? 'now' : `${number(end - at)} s ago`);
   return html`<div class="pulse ${wide ? 'wide' : ''}"><div>
       <dl class="figures">
-        <div><dt>Ended in the last minute</dt><dd>${number(activity.operations.ended)}</dd></div>
+        <div><dt>Last minute</dt><dd>${number(activity.operations.ended)}</dd></div>
         <div><dt>Per second</dt><dd>${number(perSecond, { maximumFractionDigits: 1 })}</dd></div>
         <div><dt>Half within</dt><dd>${latency ? duration(latency.p50) : '–'}</dd></div>
         <div><dt>99 % within</dt><dd>${latency ? duration(latency.p99) : '–'}</dd></div>
