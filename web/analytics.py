@@ -1,7 +1,6 @@
 """Analytics: what was sold, and what the stock does, exact at the moment of the answer."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from db.queries import metrics, sales
+from db.queries.sales import DaySales
 from web.answers import JsonResponse, json_response
 from web.auth import needs
 from web.errors import Invalid
@@ -38,6 +38,7 @@ blueprint = APIBlueprint("analytics", __name__, tag="Analytics")
 
 _TOP = 10
 _CENT = Decimal("0.01")
+_NOTHING = Decimal("0.00")
 _SOLD_DAYS = 30
 _DEAD_DAYS = 90
 
@@ -66,12 +67,12 @@ def read_sales(query: SalesQuery) -> Response:
 
 
 def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut:
-    as_of, today = sales.clock(connection)
+    state = sales.state(connection)
     try:
-        start, end = query.range(today)
+        start, end = query.range(state.today)
     except ValueError as fault:
         raise Invalid(("?startDate", str(fault))) from None
-    where = sales.sources(connection, start, end)
+    where = sales.sources(connection, state, start, end)
     days = sales.by_day(connection, where)
     top = sales.top_products(connection, where, _TOP)
     totals = _totals(days)
@@ -82,29 +83,29 @@ def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut
         timezone=timezone,
         currency=services().settings.shop_currency,
         totals=totals,
-        series=_series(days, start, end, query.group_by, today),
+        series=_series(days, start, end, query.group_by, state.today),
         top_products=[TopProduct(**row) for row in top],
-        as_of=as_of,
-        **(_compare(connection, totals, start, end, query, today) if query.compare_to else {}),
+        as_of=state.as_of,
+        **(_compare(connection, state, totals, start, end, query) if query.compare_to else {}),
     )
 
 
 def _compare(
     connection: Connection,
+    state: sales.State,
     totals: SalesTotals,
     start: date,
     end: date,
     query: SalesQuery,
-    today: date,
 ) -> dict[str, Any]:
     length = end - start + timedelta(days=1)
     first, last = start - length, end - length
-    days = sales.by_day(connection, sales.sources(connection, first, last))
+    days = sales.by_day(connection, sales.sources(connection, state, first, last))
     previous = PreviousSales(
         start_date=first,
         end_date=last,
         totals=_totals(days),
-        series=_series(days, first, last, query.group_by, today),
+        series=_series(days, first, last, query.group_by, state.today),
     )
     change = SalesChange(
         **{
@@ -124,52 +125,35 @@ def change_between(before: Decimal | int | None, now: Decimal | int | None) -> C
     return Change(difference=difference, percent=percent)
 
 
-def _totals(days: Iterable[dict[str, Any]]) -> SalesTotals:
-    sums = _Sums()
-    for day in days:
-        sums.add(day)
-    average = None
-    if sums.orders:
-        average = (sums.revenue / sums.orders).quantize(_CENT, ROUND_HALF_EVEN)
+def _totals(days: Collection[DaySales]) -> SalesTotals:
+    orders = sum(day.orders for day in days)
+    revenue = sum((day.revenue for day in days), _NOTHING)
     return SalesTotals(
-        orders=sums.orders,
-        units=sums.units,
-        revenue=sums.revenue,
-        average_order_value=average,
+        orders=orders,
+        units=sum(day.units for day in days),
+        revenue=revenue,
+        average_order_value=(revenue / orders).quantize(_CENT, ROUND_HALF_EVEN) if orders else None,
     )
 
 
-@dataclass(slots=True)
-class _Sums:
-    orders: int = 0
-    units: int = 0
-    revenue: Decimal = Decimal("0.00")
-
-    def add(self, day: dict[str, Any]) -> None:
-        self.orders += day["orders"]
-        self.units += day["units"]
-        self.revenue += day["revenue"]
-
-
 def _series(
-    days: Iterable[dict[str, Any]], start: date, end: date, group_by: GroupBy, today: date
+    days: Iterable[DaySales], start: date, end: date, group_by: GroupBy, today: date
 ) -> list[SalesPeriod]:
-    sold = {day["day"]: day for day in days}
-    sums: dict[tuple[str, date], _Sums] = {}
+    sold = {day.day: day for day in days}
+    series: dict[str, SalesPeriod] = {}
     for day in sales.span(start, end):
-        period = sums.setdefault(period_of(day, group_by), _Sums())
-        if day in sold:
-            period.add(sold[day])
-    return [
-        SalesPeriod(
-            period=name,
-            orders=found.orders,
-            units=found.units,
-            revenue=found.revenue,
-            complete=last < today,
-        )
-        for (name, last), found in sums.items()
-    ]
+        name, last = period_of(day, group_by)
+        period = series.get(name)
+        if period is None:
+            period = series[name] = SalesPeriod(
+                period=name, orders=0, units=0, revenue=_NOTHING, complete=last < today
+            )
+        found = sold.get(day)
+        if found is not None:
+            period["orders"] += found.orders
+            period["units"] += found.units
+            period["revenue"] += found.revenue
+    return list(series.values())
 
 
 def period_of(day: date, group_by: GroupBy) -> tuple[str, date]:
@@ -206,14 +190,16 @@ def read_metrics() -> Response:
 
 
 def _metrics(connection: Connection) -> InventoryMetricsOut:
-    as_of, today = sales.clock(connection)
-    month = today - timedelta(days=_SOLD_DAYS - 1)
-    quarter = today - timedelta(days=_DEAD_DAYS - 1)
+    state = sales.state(connection)
+    month = state.today - timedelta(days=_SOLD_DAYS - 1)
+    quarter = state.today - timedelta(days=_DEAD_DAYS - 1)
     stock = metrics.stock_totals(connection)
     alerts = metrics.open_alerts_by_severity(connection)
-    sold = _totals(sales.by_day(connection, sales.sources(connection, month, today))).units
+    lately = sales.sources(connection, state, month, state.today)
+    sold = sum(day.units for day in sales.by_day(connection, lately))
     at_first = stock.on_hand - metrics.on_hand_change_since(connection, month)
-    unsold = sales.unsold_products(connection, sales.sources(connection, quarter, today), quarter)
+    where = sales.sources(connection, state, quarter, state.today)
+    unsold = sales.unsold_products(connection, where, quarter)
     return InventoryMetricsOut(
         total_products=stock.products,
         total_units=stock.on_hand,
@@ -224,7 +210,7 @@ def _metrics(connection: Connection) -> InventoryMetricsOut:
         turnover30d=turnover(sold, at_first, stock.on_hand),
         days_of_cover=days_of_cover(stock.on_hand, sold),
         dead_stock=unsold,
-        as_of=as_of,
+        as_of=state.as_of,
     )
 
 

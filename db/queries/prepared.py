@@ -34,7 +34,8 @@ def execute(
         name = f"line_{next(_numbers)}"
         body, places = _numbered(statement)
         connection.exec_driver_sql(f"PREPARE {name} AS {body}")
-        call = known[statement] = f"EXECUTE {name}({', '.join(f'%({one})s' for one in places)})"
+        given = ", ".join(f"%({one})s" for one in places)
+        call = known[statement] = f"EXECUTE {name}" + (f"({given})" if given else "")
     return connection.exec_driver_sql(call, values)
 
 

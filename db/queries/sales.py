@@ -7,13 +7,16 @@ read the zone from there, the key of the rollups included, so that the two canno
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DataError
 
 from db.models.order import SOLD_STATUSES
 from db.queries import sales_spans
+from db.queries.prepared import execute
 from db.queries.sales_spans import Piece
 
 _SOLD = ", ".join(f"'{status}'" for status in SOLD_STATUSES)
@@ -101,6 +104,46 @@ def ranges(days: Iterable[date]) -> list[tuple[date, date]]:
     return found
 
 
+class DaySales(NamedTuple):
+    """What was sold on a day, in orders, units, and the shop's currency."""
+
+    day: date
+    orders: int
+    units: int
+    revenue: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the rollups of this transaction's zone are, at its moment.
+
+    Attributes:
+        as_of: when the transaction began; it sees all commits before.
+        today: which day that is.
+        changed: the days whose sales have changed since they were rolled up.
+        oldest: the first day that has a rollup; None without any.
+        newest: the last day that has one.
+    """
+
+    as_of: datetime
+    today: date
+    changed: list[date]
+    oldest: date | None
+    newest: date | None
+
+
+_STATE = f"""
+    SELECT now(), now()::date, ARRAY(SELECT DISTINCT accepted_at::date FROM sales_changes),
+           min(day), max(day)
+    FROM sales_days WHERE timezone = {_ZONE}
+"""  # noqa: S608 - our own names
+
+
+def state(connection: Connection) -> State:
+    """What the rollups hold."""
+    return State(*execute(connection, _STATE, {}).one())
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the sales of a range of days are read.
@@ -111,7 +154,7 @@ class Sources:
         fresh: the ranges of days that must be counted from the orders.
     """
 
-    held: list[dict[str, Any]]
+    held: list[DaySales]
     pieces: list[Piece]
     fresh: list[tuple[date, date]]
 
@@ -125,42 +168,53 @@ class Sources:
 
 # Many small ranges are counted faster as one.
 _MANY = 30
-_ROLLED = text(f"""
-    SELECT day, orders, units, revenue FROM sales_days
-    WHERE timezone = {_ZONE} AND day BETWEEN :start AND :end ORDER BY day
-""")  # noqa: S608 - our own names
-_STATE = text(f"""
-    SELECT ARRAY(SELECT DISTINCT accepted_at::date FROM sales_changes), min(day), max(day)
-    FROM sales_days WHERE timezone = {_ZONE}
-""")  # noqa: S608
+# As one row: hundreds of them cost more than what they hold.
+_ROLLED = f"""
+    SELECT array_agg(day), array_agg(orders), array_agg(units), array_agg(revenue),
+           {sales_spans.COUNT}
+    FROM (
+        SELECT * FROM sales_days
+        WHERE timezone = {_ZONE} AND day BETWEEN %(start)s::date AND %(end)s::date ORDER BY day
+    ) AS days
+"""  # noqa: S608
 
 
-def sources(connection: Connection, start: date, end: date) -> Sources:
+def sources(connection: Connection, at: State, start: date, end: date) -> Sources:
     """Where to read a range of days, both ends included, at this transaction's moment."""
-    changed, oldest, newest = connection.execute(_STATE).one()
-    rows = connection.execute(_ROLLED, {"start": start, "end": end}).mappings()
-    rolled = {row["day"]: dict(row) for row in rows}
-    held = rolled.keys() - set(changed)
+    if at.oldest is None or at.newest is None:
+        return Sources([], [], [(start, end)])
+    pieces = sales_spans.cover(start, end, at.oldest, at.newest)
+    wanted = {"start": start, "end": end, **sales_spans.parameters(pieces)}
+    *columns, spans = execute(connection, _ROLLED, wanted).one()
+    rolled = [DaySales(*row) for row in zip(*columns, strict=True)] if columns[0] else []
+    held, fresh = _split(rolled, set(at.changed), start, end)
+    pieces += [Piece(1, row.day, -1) for row in rolled if row.day not in held]
+    if len(pieces) >= len(held) or spans < sum(piece.size > 1 for piece in pieces):
+        pieces = [Piece(1, day) for day in sorted(held)]
+    return Sources([row for row in rolled if row.day in held], pieces, fresh)
+
+
+def _split(
+    rolled: list[DaySales], changed: set[date], start: date, end: date
+) -> tuple[set[date], list[tuple[date, date]]]:
+    """The days of a range that the rollups answer for, and the ranges that they do not."""
+    held = {row.day for row in rolled} - changed
+    if len(held) > (end - start).days:
+        return held, []
     fresh = ranges(set(span(start, end)) - held)
     if len(fresh) > _MANY:
         fresh = [(fresh[0][0], fresh[-1][1])]
         held = {day for day in held if not fresh[0][0] <= day <= fresh[0][1]}
-    pieces: list[Piece] = []
-    if held:
-        stale = [Piece(1, day, -1) for day in sorted(rolled.keys() - held)]
-        pieces = [*sales_spans.cover(start, end, oldest, newest), *stale]
-        if len(pieces) >= len(held) or not sales_spans.all_there(connection, pieces):
-            pieces = [Piece(1, day) for day in sorted(held)]
-    return Sources([row for day, row in rolled.items() if day in held], pieces, fresh)
+    return held, fresh
 
 
 # The index finds the orders around a range, and the date of each decides: an hour that a clock
 # shows twice at midnight belongs to its day both times. No zone has turned its clock back by more
 # than 7 hours since 1970.
 _RANGE = """
-    o.created_at >= CAST(:first_{n} AS date)::timestamptz - interval '12 hours'
-    AND o.created_at < (CAST(:last_{n} AS date) + 1)::timestamptz + interval '12 hours'
-    AND o.created_at::date BETWEEN CAST(:first_{n} AS date) AND CAST(:last_{n} AS date)
+    o.created_at >= %(first_{n})s::date::timestamptz - interval '12 hours'
+    AND o.created_at < (%(last_{n})s::date + 1)::timestamptz + interval '12 hours'
+    AND o.created_at::date BETWEEN %(first_{n})s::date AND %(last_{n})s::date
 """
 
 
@@ -196,32 +250,37 @@ def _by_product(ranges_count: int) -> str:
     """  # noqa: S608
 
 
-def by_day(connection: Connection, where: Sources) -> list[dict[str, Any]]:
+def by_day(connection: Connection, where: Sources) -> list[DaySales]:
     """Orders, units and revenue of each day, in order; days without a sale may be missing."""
     if not where.fresh:
         return where.held
-    statement = text(f"""
-        SELECT day, sum(orders)::bigint AS orders, sum(units)::bigint AS units,
-               sum(revenue)::numeric(20, 2) AS revenue
+    statement = f"""
+        SELECT day, sum(orders)::bigint, sum(units)::bigint, sum(revenue)::numeric(20, 2)
         FROM ({_orders_by_day(len(where.fresh))}) AS counted
         GROUP BY day
-    """)  # noqa: S608
-    counted = connection.execute(statement, where.ranges()).mappings()
-    return sorted([*where.held, *map(dict, counted)], key=lambda row: row["day"])
+    """  # noqa: S608
+    counted = [DaySales(*row) for row in connection.exec_driver_sql(statement, where.ranges())]
+    return sorted([*where.held, *counted])
 
 
 def top_products(connection: Connection, where: Sources, limit: int) -> list[dict[str, Any]]:
     """The products with the most revenue, with their units and today's names."""
-    statement = text(f"""
+    wanted = {"limit": limit, **_by_product_of(where)}
+    # A plan for any ranges would be a bad one.
+    run = connection.exec_driver_sql if where.fresh else partial(execute, connection)
+    return [dict(row) for row in run(_top(len(where.fresh)), wanted).mappings()]
+
+
+@lru_cache
+def _top(ranges_count: int) -> str:
+    return f"""
         SELECT s.product_id, p.name, s.units, s.revenue
         FROM (
-            {_by_product(len(where.fresh))}
-            ORDER BY revenue DESC, units DESC, product_id LIMIT :limit
+            {_by_product(ranges_count)}
+            ORDER BY revenue DESC, units DESC, product_id LIMIT %(limit)s
         ) s JOIN products p ON p.id = s.product_id
         ORDER BY s.revenue DESC, s.units DESC, s.product_id
-    """)  # noqa: S608
-    found = connection.execute(statement, {"limit": limit, **_by_product_of(where)})
-    return [dict(row) for row in found.mappings()]
+    """  # noqa: S608
 
 
 def _by_product_of(where: Sources) -> dict[str, Any]:
@@ -233,41 +292,41 @@ def unsold_products(connection: Connection, where: Sources, since: date) -> int:
 
     A product is given the time in which it could have been sold: its first movement must be older.
     """
-    statement = text(f"""
+    statement = f"""
         SELECT count(*) FROM stock_levels l
         WHERE l.on_hand > 0
           AND EXISTS (
               SELECT FROM stock_movements m
               WHERE m.product_id = l.product_id AND m.version = 1
-                AND m.created_at < CAST(:since AS date)::timestamptz)
+                AND m.created_at < %(since)s::date::timestamptz)
           AND l.product_id NOT IN (
               SELECT product_id FROM ({_by_product(len(where.fresh))}) AS sold)
-    """)  # noqa: S608
+    """  # noqa: S608
     wanted = {"since": since, **_by_product_of(where)}
-    found: int = connection.execute(statement, wanted).scalar_one()
+    found: int = connection.exec_driver_sql(statement, wanted).scalar_one()
     return found
 
 
 _FORGET = [
-    text(f"DELETE FROM {table} WHERE timezone = {_ZONE} AND day BETWEEN :first_0 AND :last_0")  # noqa: S608
+    f"DELETE FROM {table} WHERE timezone = {_ZONE} AND day BETWEEN %(first_0)s AND %(last_0)s"  # noqa: S608
     for table in ("product_sales_days", "sales_days")
 ]
-_ROLL_UP_PRODUCTS = text(f"""
+_ROLL_UP_PRODUCTS = f"""
     INSERT INTO product_sales_days (timezone, day, product_id, units, revenue)
     SELECT {_ZONE}, o.day, i.product_id, sum(i.quantity), sum(i.line_total)
     FROM ({_orders(1)}) o JOIN order_items i ON i.order_id = o.id
     GROUP BY o.day, i.product_id
-""")  # noqa: S608
-_ROLL_UP_DAYS = text(f"""
+"""  # noqa: S608
+_ROLL_UP_DAYS = f"""
     INSERT INTO sales_days (timezone, day, orders, units, revenue)
     SELECT {_ZONE}, day, sum(orders), sum(units), sum(revenue)
     FROM (
-        SELECT CAST(:first_0 AS date) + n AS day, 0 AS orders, 0 AS units, 0 AS revenue
-        FROM generate_series(0, CAST(:last_0 AS date) - CAST(:first_0 AS date)) AS n
+        SELECT %(first_0)s::date + n AS day, 0 AS orders, 0 AS units, 0 AS revenue
+        FROM generate_series(0, %(last_0)s::date - %(first_0)s::date) AS n
         UNION ALL {_orders_by_day(1)}
     ) AS with_empty_days
     GROUP BY day
-""")  # noqa: S608
+"""  # noqa: S608
 
 
 def roll_up(connection: Connection, start: date, end: date, changes: Collection[int]) -> None:
@@ -285,7 +344,7 @@ def roll_up(connection: Connection, start: date, end: date, changes: Collection[
     _forget_other_zones(connection)
     place = {"first_0": start, "last_0": end}
     for statement in (*_FORGET, _ROLL_UP_PRODUCTS, _ROLL_UP_DAYS):
-        connection.execute(statement, place)
+        connection.exec_driver_sql(statement, place)
     connection.execute(
         text("DELETE FROM sales_changes WHERE id = ANY(:changes)"), {"changes": list(changes)}
     )

@@ -90,7 +90,7 @@ def _part(size: int, start: int, first: int, last: int) -> list[Piece]:
 
 
 def parameters(pieces: list[Piece]) -> dict[str, Any]:
-    """The pieces as `SUMS` takes them."""
+    """The pieces as `SUMS` and `COUNT` take them."""
     return {
         "sizes": [piece.size for piece in pieces],
         "firsts": [piece.first for piece in pieces],
@@ -99,8 +99,7 @@ def parameters(pieces: list[Piece]) -> dict[str, Any]:
 
 
 _PIECES = """
-    unnest(CAST(:sizes AS int[]), CAST(:firsts AS date[]), CAST(:signs AS int[]))
-        AS piece (size, first, sign)
+    unnest(%(sizes)s::int[], %(firsts)s::date[], %(signs)s::int[]) AS piece (size, first, sign)
 """
 # What the pieces hold of each product, one row a piece.
 SUMS = f"""
@@ -114,14 +113,11 @@ SUMS = f"""
 """  # noqa: S608 - our own names
 
 
-def all_there(connection: Connection, pieces: list[Piece]) -> bool:
-    """Whether all spans among these pieces are the sums of their days."""
-    statement = text(f"""
-        SELECT count(*) FROM {_PIECES} JOIN sales_spans s
-            ON s.timezone = {_ZONE} AND s.size = piece.size AND s.first = piece.first
-    """)  # noqa: S608
-    found = connection.execute(statement, parameters(pieces)).scalar_one()
-    return bool(found == sum(piece.size > 1 for piece in pieces))
+# How many of the pieces are spans, and there.
+COUNT = f"""
+    (SELECT count(*) FROM {_PIECES} JOIN sales_spans s
+         ON s.timezone = {_ZONE} AND s.size = piece.size AND s.first = piece.first)
+"""  # noqa: S608
 
 
 _MISSING = text(f"""

@@ -15,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
+from typing_extensions import TypedDict
 
 from web.schemas.base import Body, MoneyOut, NumberOut, Out, Time
 
@@ -115,20 +116,27 @@ class SalesTotals(Out):
     )
 
 
-class SalesPeriod(Out):
+class SalesPeriod(TypedDict):
     """A day, week or month, as far as it lies within the range."""
 
-    period: str = Field(
-        description="A day: `2026-11-23`. A week: its Monday, likewise, also if that lies before"
-        " `startDate`. A month: `2026-11`."
-    )
+    # A plain dictionary: there can be thousands of them.
+    period: Annotated[
+        str,
+        Field(
+            description="A day: `2026-11-23`. A week: its Monday, likewise, also if that lies"
+            " before `startDate`. A month: `2026-11`."
+        ),
+    ]
     orders: int
     units: int
     revenue: MoneyOut
-    complete: bool = Field(
-        description="Whether the whole day, week or month is over in that time zone; what was"
-        " accepted in it can still be reserved or cancelled."
-    )
+    complete: Annotated[
+        bool,
+        Field(
+            description="Whether the whole day, week or month is over in that time zone; what was"
+            " accepted in it can still be reserved or cancelled."
+        ),
+    ]
 
 
 class TopProduct(Out):
