@@ -1,21 +1,28 @@
 """The Celery application: how messages travel, and nothing about what they mean."""
 
 import gc
+import os
 import resource
+import signal
+import threading
 import warnings
 from contextlib import suppress
 from typing import Any
 
+import structlog
+from billiard import active_children  # type: ignore[import-untyped]
 from celery import Celery
 from celery.app.amqp import AMQP
 from celery.exceptions import SecurityWarning
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_process_init, worker_shutting_down
 from kombu.connection import Connection
 
 import beat_schedule
 from db.session import jobs_database, line_database, marker_database
 from workers.logs import configure_logs
 from workers.settings import worker_settings
+
+log = structlog.get_logger(__name__)
 
 # The longest that any task may run.
 TASK_SECONDS = 300
@@ -39,6 +46,9 @@ _LOOK_AGAIN_SECONDS = 1.0
 # A good pool child has a fifth of this. One whose task takes ever more meets a MemoryError, which
 # is a bug like any other, before the machine has to choose whom it kills.
 _CHILD_DATA_BYTES = 1024**3
+
+# From being asked to end until it has, whatever stands in the way: longer than any batch may take.
+_END_SECONDS = 8.0
 
 # It warns of pickles under root; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -125,3 +135,22 @@ def _limit_memory(**_: Any) -> None:
     # Not every system can limit it, and a limit that is lower already stays.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (_CHILD_DATA_BYTES, hard))
+
+
+@worker_shutting_down.connect
+def _end_in_time(**_: Any) -> None:
+    """Children that stand still, or results that never come, would be waited for without end.
+
+    Whatever is broken off has not committed, and is taken up by the next worker.
+    """
+    timer = threading.Timer(_END_SECONDS, _end_at_once)
+    timer.daemon = True
+    timer.start()
+
+
+def _end_at_once() -> None:
+    log.warning("worker_ends_at_once", seconds=_END_SECONDS)
+    for child in active_children():
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+    os._exit(0)

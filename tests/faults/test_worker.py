@@ -11,10 +11,10 @@ from sqlalchemy import create_engine
 from db.settings import DatabaseSettings
 from tests.faults.check import ask_database, check_all, count_ended
 from tests.faults.load import Load
-from tests.faults.processes import frozen, kill_family
+from tests.faults.processes import family, frozen, kill_family
 from tests.faults.report import Fault
 from tests.faults.watcher import Watcher
-from tests.functional.service import Api, Service, wait_until
+from tests.functional.service import Api, Service, is_healthy, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -99,4 +99,33 @@ def test_a_worker_is_frozen_past_its_claim_and_woken(
                WHERE o.product_id = :product"""
     effects = ask_database(service, twice, product=clients.product_id)
     fault.tell("what it committed after all", effects - len(clients.accepted), 0, "")
+    check_all(fault, service, clients, watchers=[watcher])
+
+
+def test_a_worker_that_is_asked_to_end_does_not_wait_for_a_child_that_stands_still(
+    service: Service,
+    api: Api,
+    load: Callable[..., Load],
+    watch: Callable[..., Watcher],
+    fault: Fault,
+    rng: random.Random,
+) -> None:
+    """Worker asked to end while a child of it stands still"""
+    wait_until(lambda: is_healthy(service), 30)
+    clients = load()
+    watcher = watch(clients.product_id)
+    wait_until(clients.more(50), 30)
+    worker = service.processes["worker"]
+    children = family(worker.pid)[1:]
+    rng.choice(children).suspend()
+    fault.happened()
+    began = time.monotonic()
+    worker.terminate()
+    assert worker.wait(15) == 0
+    fault.tell("worker ended within", time.monotonic() - began, 10)
+    wait_until(lambda: not any(child.is_running() for child in children), 5)
+    service.start("worker")
+    clients.stop()
+    clients.wait_for_ends(api, 30)
+    fault.recovers("all done", time.monotonic() - began, 30)
     check_all(fault, service, clients, watchers=[watcher])
