@@ -20,27 +20,41 @@ from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany, decode
 from workers.ends import MAX_ATTEMPTS
 
-# A turn is to be so short that nobody notices it who waits for the next one.
-_TURN_SECONDS = 0.03
+# How long a turn may take: so short that nobody notices it who waits for the next one, and longer
+# while nobody does.
+_SHORT_TURN, _LONG_TURN = 0.01, 0.04
+# Single operations that came so lately will come again.
+_LATELY_SECONDS = 1.0
 _LEAST, _MOST = 50, 1_000
 # Rows that were in hand when something went wrong are taken in turns of so many, then singly.
 _CAREFUL = 32
 
 
-class _Pace:
+class Pace:
     """How many rows a turn of this process takes, by what the last ones took."""
 
     def __init__(self) -> None:
-        self.rows = 200
+        self._rows_a_second = 10_000.0
+        self._single_at = float("-inf")
+
+    @property
+    def rows(self) -> int:
+        """How many the next turn takes."""
+        alone = time.monotonic() - self._single_at > _LATELY_SECONDS
+        fitting = self._rows_a_second * (_LONG_TURN if alone else _SHORT_TURN)
+        return int(min(max(fitting, _LEAST), _MOST))
+
+    def single(self) -> None:
+        """A single operation was applied."""
+        self._single_at = time.monotonic()
 
     def took(self, rows: int, seconds: float) -> None:
-        """A turn is over."""
+        """A turn is over, with all that belongs to it."""
         if rows and seconds > 0:
-            fitting = rows * _TURN_SECONDS / seconds
-            self.rows = int(min(max((self.rows + fitting) / 2, _LEAST), _MOST))
+            self._rows_a_second = (self._rows_a_second + rows / seconds) / 2
 
 
-_pace = _Pace()
+pace = Pace()
 
 
 def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
@@ -49,14 +63,13 @@ def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
     Returns:
         None if it has to wait for single operations that were accepted before it.
     """
-    began = time.monotonic()
     command = decode(operation.kind, operation.payload)
     assert isinstance(command, AdjustMany)
     before = bulks.products_before(connection, operation.seq)
     if before is None:
         return None
     bulk = bulks.read(connection, command.bulk_id)
-    rows = _choose(connection, operation, bulk, command)
+    rows = _choose(connection, operation, bulk, command, pace.rows)
     if not rows:
         return _end_without_rows(connection, operation, bulk, command)
     free = [row for row in rows if row.product_id not in before]
@@ -72,7 +85,6 @@ def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
     line.write(connection, turn.book.outcome, turn.book.given, turn.book.now)
     if operation.attempts and not bulks.suspects(connection, bulk.id, 1):
         bulks.set_attempts(connection, operation.id, 0)
-    _pace.took(len(free), time.monotonic() - began)
     return turn
 
 
@@ -87,7 +99,7 @@ def _end_without_rows(
 
 
 def _choose(
-    connection: Connection, operation: Waiting, bulk: Bulk, command: AdjustMany
+    connection: Connection, operation: Waiting, bulk: Bulk, command: AdjustMany, most: int
 ) -> list[BulkRow]:
     """The rows of the next turn, in their order; of each product always its first ones."""
     if command.atomic:
@@ -97,16 +109,16 @@ def _choose(
         found = bulks.suspects(connection, bulk.id, few)
         if found:
             return found
-    chosen = {} if command.dry_run else _wanted(connection, bulk)
-    filling = bulks.next_rows(connection, bulk, max(_LEAST, _pace.rows - len(chosen)))
+    chosen = {} if command.dry_run else _wanted(connection, bulk, most)
+    filling = bulks.next_rows(connection, bulk, max(_LEAST, most - len(chosen)))
     if filling:
         bulk.next_row = filling[-1].row + 1
     chosen.update((row.row, row) for row in filling)
     return [chosen[number] for number in sorted(chosen)]
 
 
-def _wanted(connection: Connection, bulk: Bulk) -> dict[int, BulkRow]:
-    return {row.row: row for row in bulks.wanted_rows(connection, bulk.id, _pace.rows)}
+def _wanted(connection: Connection, bulk: Bulk, most: int) -> dict[int, BulkRow]:
+    return {row.row: row for row in bulks.wanted_rows(connection, bulk.id, most)}
 
 
 def _read(
@@ -135,8 +147,8 @@ def blame(connection: Connection, operation: Waiting, reason: str) -> BulkTurn:
         else:
             bulks.set_attempts(connection, operation.id, attempts)
     elif not in_hand:
-        _pace.rows = _MOST
-        rows = _choose(connection, replace(operation, attempts=0), bulk, command)
+        # At least those that were in hand, whosever pace that was.
+        rows = _choose(connection, replace(operation, attempts=0), bulk, command, _MOST)
         bulks.suspect(connection, bulk.id, [row.row for row in rows])
         bulks.set_attempts(connection, operation.id, 1)
     elif attempts < MAX_ATTEMPTS:

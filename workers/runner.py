@@ -16,7 +16,7 @@ from workers.app import app
 from workers.batch import Batch, read_book
 from workers.broadcast import broadcast
 from workers.bulk import blame as blame_rows
-from workers.bulk import take_turn
+from workers.bulk import pace, take_turn
 from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany
 from workers.crash import may_crash
@@ -74,7 +74,10 @@ def apply_bulk(database: Database) -> int:
         if operation is None or not marker.take(connection, token, [operation.id]):
             return 0
     may_crash("taken")
-    return _apply_taken(database, token, [operation], _apply_rows)
+    began = time.monotonic()
+    rows = _apply_taken(database, token, [operation], _apply_rows)
+    pace.took(rows, time.monotonic() - began)
+    return rows
 
 
 def _apply_taken(
@@ -270,6 +273,8 @@ def drain(database: Database) -> bool:
     deadline = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < deadline:
         ended = apply_next(database)
+        if ended:
+            pace.single()
         if apply_bulk(database) + ended == 0:
             return False
     return True

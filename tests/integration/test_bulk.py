@@ -60,7 +60,22 @@ def small_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns of three rows, whatever the pace."""
     monkeypatch.setattr(turns, "_LEAST", 3)
     monkeypatch.setattr(turns, "_MOST", 3)
-    monkeypatch.setattr(turns._pace, "rows", 3)
+
+
+def test_turns_are_short_while_single_operations_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(turns.time, "monotonic", lambda: now)
+    pace = turns.Pace()
+    for _ in range(20):
+        pace.took(pace.rows, pace.rows / 8_000)
+    assert pace.rows == 320
+    pace.single()
+    assert pace.rows == 80
+    now += 2
+    assert pace.rows == 320
+    for _ in range(20):
+        pace.took(pace.rows, 1)
+    assert pace.rows == turns._LEAST
 
 
 @pytest.fixture
