@@ -90,7 +90,7 @@ def _new_key() -> str:
 
 
 def _say(settings: Settings, text: str, **facts: Any) -> None:
-    click.echo(json_line(text, **facts) if settings.log_format == "json" else text)
+    click.echo(json_line(text, process="pms", **facts) if settings.log_format == "json" else text)
 
 
 def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None:

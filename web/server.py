@@ -90,7 +90,7 @@ def allow_many_files() -> None:
 def serve() -> None:
     """Serve until SIGTERM or SIGINT, then finish what runs and go."""
     settings = web_settings()
-    configure_logs(settings.pms_api_key)
+    configure_logs(settings.pms_api_key, process="web")
     extensions.set_wait_callback(wait_for_postgresql)
     allow_many_files()
     try:

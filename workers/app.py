@@ -4,6 +4,7 @@ import gc
 import os
 import resource
 import signal
+import sys
 import threading
 import warnings
 from contextlib import suppress
@@ -112,7 +113,7 @@ app.conf.update(
 
 @setup_logging.connect
 def _logs(**_: Any) -> None:
-    configure_logs()
+    configure_logs(process="beat" if "beat" in sys.argv else "worker")
 
 
 @worker_process_init.connect

@@ -37,7 +37,7 @@ class Console:
             return
         line = f"{self._labels.get(name, name)} {text}"
         if self._as_json:
-            line = text if text.startswith("{") else json_line(text, logger=name)
+            line = text if text.startswith("{") else json_line(text, process=name)
         # If whoever read us has gone, what runs must not stop for that.
         with suppress(OSError):
             click.echo(line)

@@ -29,13 +29,14 @@ _MANY_LINES = {"event", "exception", "stack"}
 _SHORTEST_SECRET = 8
 
 
-def configure_logs(*secrets: str | None) -> None:
+def configure_logs(*secrets: str | None, process: str | None = None) -> None:
     """Send structlog, the standard library's loggers and uncaught errors to standard error.
 
     Each is one line. What looks like an API key, and the passwords of the servers, are left out.
 
     Args:
         secrets: what else must never be written.
+        process: what this one is, for JSON; people see it at the beginning of each line.
     """
     wanted = worker_settings().log_format
     as_json, colours = wanted == "json", wanted == "color" or sys.stderr.isatty()
@@ -44,9 +45,12 @@ def configure_logs(*secrets: str | None) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    same = {"process": process} if as_json and process else {}
+    if same:
+        shared.append(lambda _logger, _method, event: {**event, **same})
     discreet = _Discreet(secrets)
     last: list[structlog.types.Processor] = [*_renderers(as_json, colours), discreet]
-    log_each.configure(None if colours else _line(as_json), discreet)
+    log_each.configure(None if colours else _line(as_json), discreet, same)
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -100,10 +104,13 @@ class _Many:
         self._line: Callable[[dict[str, Any]], str] | None = None
 
     def configure(
-        self, line: Callable[[dict[str, Any]], str] | None, discreet: "_Discreet"
+        self,
+        line: Callable[[dict[str, Any]], str] | None,
+        discreet: "_Discreet",
+        same: dict[str, str],
     ) -> None:
-        """Say how lines look, or that people watch, who like colours."""
-        self._line, self._discreet = line, discreet
+        """Say how lines look, or that people watch, who like colours; and what all of them say."""
+        self._line, self._discreet, self._same = line, discreet, same
 
     def __call__(self, event: str, entries: Iterable[dict[str, Any]]) -> None:
         """Write a line of level info for each of these."""
@@ -113,7 +120,7 @@ class _Many:
                 log.info(event, **entry)
             return
         stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        same = {"event": event, "level": "info", "timestamp": stamp}
+        same = {"event": event, "level": "info", "timestamp": stamp, **self._same}
         text = "".join([self._line({**entry, **same}) for entry in entries])
         sys.stderr.write(self._discreet(None, "", text))
         sys.stderr.flush()

@@ -24,5 +24,5 @@ def test_for_machines_every_line_is_json(capsys: pytest.CaptureFixture[str]) -> 
     assert made == {
         "event": "web was killed by SIGKILL; starting it again in 0.2 s",
         "level": "info",
-        "logger": "pms",
+        "process": "pms",
     }

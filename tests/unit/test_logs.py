@@ -18,7 +18,7 @@ _PROGRAM = f"""
 import logging, threading, warnings
 import structlog
 from workers.logs import configure_logs, log_each
-configure_logs("the-operators-own-key")
+configure_logs("the-operators-own-key", process="till")
 structlog.get_logger("web").info("said", request_id="r-1", thing=object, key="{KEY}")
 structlog.get_logger("web").info("asked", request_id="r-2", path="/\x1b[2J", method="GET", key=None)
 log_each("ended", [dict(request_id="r-3", status="failed", problem=None, path="/\x1b[2J")])
@@ -54,6 +54,7 @@ def written(log_format: str) -> list[str]:
 def test_every_line_is_json_when_asked() -> None:
     lines = [json.loads(line) for line in written("json")]
     assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
+    assert {line["process"] for line in lines} == {"till"}
     assert lines[0]["request_id"] == "r-1"
     assert lines[1]["path"] == "/\x1b[2J"
     assert (lines[2]["request_id"], lines[2]["path"]) == ("r-3", "/\x1b[2J")
