@@ -66,4 +66,5 @@ def test_an_alert_comes_and_goes_by_itself(
     link.click()
     past = page.get_by_role("region", name="Alerts")
     expect(past).to_contain_text("None is open.")
-    expect(past).to_contain_text("over after")
+    expect(past).to_contain_text("Past")
+    expect(past).to_contain_text("over a")

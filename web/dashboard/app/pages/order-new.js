@@ -69,6 +69,6 @@ function Finder({ onAdd, stocks, onSight }) {
       <span class="grow"><b>${product.name}</b> ${product.status === 'draft' && html`<${Badge} status="draft" />`}<br />
         <span class="fine">${product.sku ?? 'no SKU'} · ${money(product.price)} · <${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /> can be sold</span></span>
       <button class="button small" type="button" aria-label="Add ${product.name}" onClick=${() => onAdd(product)}><${Icon} name="plus" size="16" />Add</button></li>`)}</ul>
-    ${resource.data && !found.length && html`<${Empty} title="No product is called that" />`}
+    ${resource.data && !found.length && html`<${Empty} title=${q ? 'No product is called that' : 'No products yet'}>${!q && html`<a href=${href('products', 'new')}>Create the first one</a>`}<//>`}
     ${resource.data?.nextCursor && html`<p class="fine">The first ${number(SHOWN)} are shown; type to find others.</p>`}`;
 }

@@ -13,6 +13,7 @@ import { Cell, EndlessList } from '../parts/list.js';
 const STATUSES = ['queued', 'pending', 'confirmed', 'processing', 'shipped', 'delivered', 'cancelled', 'rejected'];
 const TIMES = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['between', 'Between…']];
 const EVERY_MILLISECONDS = 4000;
+const COUNTS_MILLISECONDS = 6000;
 const DAY = 86400000;
 const COLUMNS = [['Order'], ['Customer', 'wide-only'], ['Items', 'wide-only'], ['Status'], ['Total', 'num money'], ['Accepted', 'num']];
 
@@ -52,7 +53,7 @@ function summary(order) {
 }
 
 function Filters({ query }) {
-  const activity = useActivity();
+  const activity = useActivity(COUNTS_MILLISECONDS);
   const [customer, setCustomer] = useTyped(query.customerId ?? '', 350, (customerId) => setQuery({ customerId }));
   const counts = activity.data?.orders ?? {};
   return html`<form class="filters" role="search" aria-label="Filter orders" onSubmit=${(event) => event.preventDefault()}>

@@ -3,6 +3,7 @@ import { money, number, plural, roundMoney, words } from '../core/format.js';
 import { html } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
+import { may } from '../core/session.js';
 import { Ago, Badge, Card, Empty, Loaded, PageHead } from '../parts/basics.js';
 import { HealthCard } from '../parts/health.js';
 import { Pulse } from '../parts/pulse.js';
@@ -19,6 +20,7 @@ export function OverviewPage() {
   return html`
     <${PageHead} title="Overview" />
     <${HealthCard} />
+    ${metrics.data?.totalProducts === 0 && may('write') && html`<${Beginning} />`}
     <div class="tiles">
       <${Tiles} metrics=${metrics} />
     </div>
@@ -32,6 +34,13 @@ export function OverviewPage() {
         <//>
         <${OpenAlerts} /></div>
     </div>`;
+}
+
+/** What to do in a shop in which nothing is yet. */
+function Beginning() {
+  return html`<section class="card beginning" aria-label="To begin">
+    <div class="grow"><h2>An empty shop</h2><p class="prose">Create its first product, or see a month of a believable shop go by: run <code>pms demo</code> in a terminal.</p></div>
+    <a class="button primary" href=${href('products', 'new')}>Create a product</a></section>`;
 }
 
 function Tiles({ metrics }) {

@@ -25,7 +25,8 @@ export function ProductsPage() {
   const filtered = q || status || categoryId;
   const empty = filtered
     ? html`<${Empty} title="No product is like that"><button class="button" type="button" onClick=${() => setQuery({ q: '', status: '', categoryId: '' })}>Clear the filters</button><//>`
-    : html`<${Empty} title="No products yet">${may('write') && html`<a class="button primary" href=${href('products', 'new')}>Create the first one</a>`}<//>`;
+    : html`<${Empty} title="No products yet">${may('write') && html`<a class="button primary" href=${href('products', 'new')}>Create the first one</a>
+      <p class="fine or">or take many in from a file: <code>pms import products FILE</code></p>`}<//>`;
   return html`
     <${PageHead} title="Products">
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>

@@ -36,8 +36,8 @@ export function useAfter(topic, id, milliseconds, callback, wanted = () => true)
 const ACTIVITY_MILLISECONDS = 3000;
 
 /** What `/api/analytics/activity` says, every few seconds and soon after something has ended. */
-export function useActivity() {
-  const resource = useResource('/api/analytics/activity', undefined, { every: ACTIVITY_MILLISECONDS });
+export function useActivity(every = ACTIVITY_MILLISECONDS) {
+  const resource = useResource('/api/analytics/activity', undefined, { every });
   useAfter('operations', null, 1200, resource.reload);
   return resource;
 }

@@ -22,8 +22,8 @@ function Found({ items, pages }) {
 
 function Row({ alert }) {
   const { severity, stock, threshold, raisedAt, resolvedAt } = alert;
-  const lasted = resolvedAt && duration(new Date(resolvedAt) - new Date(raisedAt));
+  const lasts = resolvedAt && new Date(resolvedAt) - new Date(raisedAt);
   return html`<li><${Badge} status=${severity} tone=${resolvedAt ? 'plain' : undefined} />
-    <span class="grow fine">${resolvedAt ? `over after ${lasted}` : `${number(stock)} left, threshold ${number(threshold)}`}</span>
+    <span class="grow fine">${resolvedAt ? (lasts < 1000 ? 'over at once' : `over after ${duration(lasts)}`) : `${number(stock)} left, threshold ${number(threshold)}`}</span>
     <span class="fine when"><${Ago} at=${raisedAt} /></span></li>`;
 }

@@ -3,7 +3,7 @@ import { calendar, money, number, percent, plural, roundMoney, shopZone } from '
 import { html, useMemo, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
-import { Card, Choice, Loaded } from './basics.js';
+import { Card, Choice, Empty, Loaded } from './basics.js';
 import { Chart } from './chart.js';
 import { useAfter } from './after.js';
 
@@ -48,8 +48,8 @@ function Sales({ sales }) {
       <${Total} name="Units" value=${number(totals.units)} change=${sales.change?.units} />
       <${Total} name="Average order" value=${totals.averageOrderValue == null ? '–' : money(totals.averageOrderValue, currency)} change=${sales.change?.averageOrderValue} />
     </dl>
-    <${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
-      <span class="fine">Days of ${sales.timezone}</span></p>`} />
+    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
+      <span class="fine">Days of ${sales.timezone}</span></p>`} />`}
     ${sales.topProducts.length > 0 && html`<${TopProducts} sales=${sales} />`}`;
 }
 
