@@ -93,6 +93,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Without a transaction, for statements that change nothing and each see their own moment.
+
+        Beginning and ending one are two more questions to the server.
+        """
+        with self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A read-only transaction in which every statement sees the same moment."""
         with self.engine.connect() as connection:

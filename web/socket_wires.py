@@ -8,7 +8,7 @@ starts, only carries what the operating system would not take in time.
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import engineio
@@ -31,6 +31,13 @@ def _frame(text: str) -> bytes:
     if size < 65_536:
         return struct.pack("!BBH", 0x81, 126, size) + data
     return struct.pack("!BBQ", 0x81, 127, size) + data
+
+
+def _unmask(data: bytes, mask: Sequence[int], length: int | None = None, offset: int = 0) -> bytes:
+    """What a client has sent under its mask (RFC 6455, 5.3); the server's own goes byte by byte."""
+    size, first = len(data), offset % 4
+    key = (bytes((*mask[first:], *mask[:first])) * (size // 4 + 1))[:size]
+    return (int.from_bytes(data) ^ int.from_bytes(key)).to_bytes(size)
 
 
 class Wire:
@@ -218,7 +225,7 @@ def use_wires(server: engineio.Server) -> None:
             return connection is not None and connection.upgraded and not connection.upgrading
 
     class WiredWebsocket(plain_websocket):  # type: ignore[misc]
-        """Tells a connection's queue of its websocket."""
+        """Tells a connection's queue of its websocket, and reads what is masked at once."""
 
         def __init__(self, handler: Any, server: engineio.Server) -> None:
             super().__init__(self._serve, server)
@@ -227,6 +234,7 @@ def use_wires(server: engineio.Server) -> None:
         def _serve(self, websocket: Any) -> Any:
             connection = self._handler.__self__
             connection.queue.connection, connection.queue.websocket = connection, websocket
+            websocket._apply_mask = _unmask
             return self._handler(websocket)
 
     server.create_queue = WiredQueue

@@ -1,12 +1,10 @@
 """Recovery: what a client missed since its cursor, or the certainty that it cannot be told."""
 
-from dataclasses import dataclass, field
-
 from sqlalchemy import Connection
 
 from db.queries import snapshots, streams
 from web.stream_cursors import Cursor, event_tag
-from web.stream_tracks import Place, StreamEvent, Track
+from web.stream_tracks import Missed, Place, Snapshot, StreamEvent, Track
 
 # Events read and sent at once to one client that is behind.
 PAGE = 500
@@ -16,23 +14,6 @@ _MAX_BEHIND = 10_000
 
 # A place that no stream knows.
 LOST = Cursor("", 0, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """What a client missed.
-
-    Attributes:
-        recovered: False if it can no longer be told.
-        events: what is to be sent, in order.
-        reached: where these events lead; None if nothing was missed.
-        more: whether that is not enough yet.
-    """
-
-    recovered: bool
-    events: list[StreamEvent] = field(default_factory=list)
-    reached: Cursor | None = None
-    more: bool = False
 
 
 def find_missed(
@@ -50,7 +31,10 @@ def find_missed(
     """
     if since.mark != track.mark or since.position > head:
         return Missed(recovered=False)
-    if since.tag != tag_at(connection, place.stream, since.position):
+    # The event that the cursor names and those after it, in one query.
+    limit = 1 if place.operation_id is not None else PAGE + 1
+    read = streams.events_after(connection, {place.stream: since.position - 1}, limit)
+    if since.tag != _tag_in(read, since.position):
         return Missed(recovered=False)
     told = [track.told_after(sid, room) for room in {place.stream, place.room}]
     upto = min([head, *(after for after in told if after is not None)])
@@ -60,7 +44,7 @@ def find_missed(
         return Missed(recovered=False)
     if place.operation_id is not None:
         return _missed_of_operation(connection, place, since.position, upto)
-    events = streams.events_after(connection, {place.stream: since.position}, PAGE)
+    events = [event for event in read if event[1] > since.position]
     if not _is_whole(events, since.position):
         return Missed(recovered=False)
     wanted = [event for event in events if event[1] <= upto]
@@ -68,10 +52,31 @@ def find_missed(
     return Missed(True, wanted, Cursor(track.mark, reached, event_tag(data)), more=reached < upto)
 
 
+def tag_of(
+    connection: Connection, place: Place, snapshot: Snapshot, since: Cursor | None, missed: Missed
+) -> str:
+    """The tag of the event under a snapshot's number; read only if recovery did not find it.
+
+    Args:
+        connection: to the database.
+        place: what was asked for.
+        snapshot: its state.
+        since: the client's cursor.
+        missed: what was found since then.
+    """
+    for known in (missed.reached, since):
+        if missed.recovered and known is not None and known.position == snapshot.position:
+            return known.tag
+    return tag_at(connection, place.stream, snapshot.position)
+
+
 def tag_at(connection: Connection, stream: str, position: int) -> str:
     """The tag of the event under a number; empty if there is none."""
-    found = streams.events_after(connection, {stream: position - 1}, 1)
-    return event_tag(found[0][3]) if found and found[0][1] == position else ""
+    return _tag_in(streams.events_after(connection, {stream: position - 1}, 1), position)
+
+
+def _tag_in(events: list[StreamEvent], position: int) -> str:
+    return event_tag(events[0][3]) if events and events[0][1] == position else ""
 
 
 def _is_whole(events: list[StreamEvent], after: int) -> bool:

@@ -14,6 +14,8 @@ StreamEvent = tuple[str, int, str, dict[str, Any]]
 
 # What may wait while a stream is held; what is over is read from the database afterwards.
 _INBOX = 1000
+# Cursors whose missed events are kept beside a snapshot, and events kept for each.
+_KEPT = 20
 
 
 class Clients(Protocol):
@@ -40,6 +42,44 @@ class Snapshot:
     position: int
     state: dict[str, Any]
     tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What a client missed.
+
+    Attributes:
+        recovered: False if it can no longer be told.
+        events: what is to be sent, in order.
+        reached: where these events lead; None if nothing was missed.
+        more: whether that is not enough yet.
+    """
+
+    recovered: bool
+    events: list[StreamEvent] = field(default_factory=list)
+    reached: Cursor | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one reading found, for whoever asked before it began.
+
+    Attributes:
+        began: when, by the monotonic clock.
+        snapshot: the state.
+        missed: since the cursors that were asked for meanwhile; a crowd that comes again asks for
+            few of them.
+    """
+
+    began: float
+    snapshot: Snapshot
+    missed: dict[Cursor, Missed] = field(default_factory=dict)
+
+    def keep(self, since: Cursor, missed: Missed) -> None:
+        """Have it for the next who ask for the same, unless it is much."""
+        if len(self.missed) < _KEPT and len(missed.events) <= _KEPT:
+            self.missed[since] = missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +117,7 @@ class Track:
         turn: who holds the stream; a stream does one thing at a time.
         held: events go to the inbox meanwhile.
         users: how many hold it or wait for their turn.
-        shown: the last snapshot of each room, and when its reading began.
+        shown: what was last read of each room's thing.
     """
 
     stream: str
@@ -89,7 +129,7 @@ class Track:
     held: bool = False
     inbox: list[StreamEvent] = field(default_factory=list)
     users: int = 0
-    shown: dict[str, tuple[float, Snapshot]] = field(default_factory=dict)
+    shown: dict[str, Shown] = field(default_factory=dict)
 
     def keep(self, events: Sequence[StreamEvent]) -> None:
         """Put events aside until the stream is released."""
@@ -136,6 +176,10 @@ class Track:
     def told_after(self, sid: str, room: str) -> int | None:
         """The number after which a client was told all; None if it is not in."""
         return self.rooms.get(room, {}).get(sid)
+
+    def is_stranger(self, sid: str, place: Place) -> bool:
+        """Whether a client has been told nothing of a place as a member of its rooms."""
+        return all(self.told_after(sid, room) is None for room in (place.stream, place.room))
 
     def members(self) -> set[str]:
         """All clients in its rooms."""

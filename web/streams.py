@@ -19,9 +19,9 @@ from sqlalchemy import Connection
 from db.queries import installation, streams
 from db.session import Database
 from web.stream_cursors import Cursor, stream_mark
-from web.stream_recovery import LOST, Missed, find_missed, tag_at
+from web.stream_recovery import LOST, find_missed, tag_at, tag_of
 from web.stream_registry import Gone, Tracks
-from web.stream_tracks import Clients, Place, Snapshot, StreamEvent, Track
+from web.stream_tracks import Clients, Missed, Place, Shown, Snapshot, StreamEvent, Track
 
 log = structlog.get_logger(__name__)
 
@@ -222,26 +222,46 @@ class Streams:
     def _look(
         self, track: Track, sid: str, place: Place, since: Cursor | None, asked: float
     ) -> _Look | None:
-        began, snapshot = track.shown.get(place.room, (0.0, None))
-        fresh = snapshot is not None and began >= asked and snapshot.position == track.sent
-        if fresh and since is None and snapshot is not None:
+        shown = track.shown.get(place.room)
+        if shown and (shown.began < asked or shown.snapshot.position != track.sent):
+            shown = None
+        if shown is not None:
             # Read for somebody else after this client had asked, and nothing has come since.
-            return _Look(snapshot)
-        with self._readers, self._database.transaction() as connection:
-            self._mark(connection, track)
-            if not fresh or snapshot is None:
-                began, snapshot = time.monotonic(), place.read(connection)
-                if snapshot is None:
-                    return None
-                tag = tag_at(connection, place.stream, snapshot.position)
-                snapshot = replace(snapshot, tag=tag)
-                track.shown[place.room] = (began, snapshot)
-            look = _Look(snapshot)
-            if track.rooms and track.sent is not None and track.sent < snapshot.position:
-                count = snapshot.position - track.sent
-                look.behind = streams.events_after(connection, {track.stream: track.sent}, count)
-            if since is not None:
-                look.missed = find_missed(connection, track, sid, place, since, snapshot.position)
+            if since is None:
+                return _Look(shown.snapshot)
+            if since in shown.missed and track.is_stranger(sid, place):
+                return _Look(shown.snapshot, missed=shown.missed[since])
+        with self._readers, self._database.reading() as connection:
+            return self._read(connection, track, sid, place, since, shown)
+
+    def _read(
+        self,
+        connection: Connection,
+        track: Track,
+        sid: str,
+        place: Place,
+        since: Cursor | None,
+        shown: Shown | None,
+    ) -> _Look | None:
+        self._mark(connection, track)
+        began = time.monotonic()
+        snapshot = place.read(connection) if shown is None else shown.snapshot
+        if snapshot is None:
+            return None
+        missed = Missed(recovered=False)
+        if since is not None:
+            missed = find_missed(connection, track, sid, place, since, snapshot.position)
+        if shown is None:
+            tag = tag_of(connection, place, snapshot, since, missed)
+            shown = track.shown[place.room] = Shown(began, replace(snapshot, tag=tag))
+        look = _Look(shown.snapshot)
+        if since is not None:
+            look.missed = missed
+            if track.is_stranger(sid, place) and not missed.more:
+                shown.keep(since, missed)
+        if track.rooms and track.sent is not None and track.sent < snapshot.position:
+            count = snapshot.position - track.sent
+            look.behind = streams.events_after(connection, {track.stream: track.sent}, count)
         return look
 
     def _bring_up(self, track: Track, look: _Look) -> None:
@@ -277,7 +297,7 @@ class Streams:
         with self._tracks.hold(track.stream):
             if track.sent is not None:
                 return
-            with self._readers, self._database.transaction() as connection:
+            with self._readers, self._database.reading() as connection:
                 self._mark(connection, track)
                 head = streams.heads(connection, [track.stream]).get(track.stream, 0)
                 track.sent, track.tag = head, tag_at(connection, track.stream, head)

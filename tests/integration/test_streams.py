@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import event, text
 from uuid_utils.compat import uuid7
 
 from db.models.stream import operations_stream, stock_stream
@@ -359,3 +359,44 @@ def test_messages_are_counted_per_key_over_processes(shop: Shop, redis: Redis) -
     refused = here.refuse_for(shop.key)
     assert refused is not None
     assert 1 <= refused <= 60
+
+
+def test_a_crowd_that_comes_again_is_served_from_one_reading(shop: Shop) -> None:
+    cursor = shop.subscribe("a").cursor
+    shop.streams.forget("a")
+    shop.adjust(3)
+    reading, go_on = threading.Event(), threading.Event()
+    usual = shop.place()
+
+    def read(connection: Any) -> Snapshot | None:
+        reading.set()
+        go_on.wait(10)
+        return usual.read(connection)
+
+    asked: list[str] = []
+    place = Place(usual.stream, usual.room, read)
+    names = [f"late-{number}" for number in range(10)]
+    threads = [
+        threading.Thread(target=shop.subscribe, args=(sid, cursor, place))
+        for sid in ["early", *names]
+    ]
+
+    def note(*said: Any) -> None:
+        asked.append(said[2])
+
+    event.listen(shop.database.engine, "before_cursor_execute", note)
+    threads[0].start()
+    assert reading.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    track = shop.streams._tracks.find(shop.stream)
+    assert track is not None
+    wait_until(lambda: track.users == len(threads), 10)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    event.remove(shop.database.engine, "before_cursor_execute", note)
+    for sid in ["early", *names]:
+        assert shop.clients.positions(sid) == [1, 2, 3]
+    # Of the early one, and of the first of the others: a state and what was missed, each once.
+    assert len(asked) == 4

@@ -39,11 +39,21 @@ class Client:
         assert (b"permessage-deflate" in head) == deflate
         self._inflate = zlib.decompressobj(-15)
 
+    def send(self, text: str) -> None:
+        """Send a text under a mask."""
+        data, mask = text.encode(), b"\x01\xfe\x80\x37"
+        size = len(data)
+        length = b"\xff" + size.to_bytes(8)
+        if size < 65_536:
+            length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
+        masked = bytes(one ^ mask[at % 4] for at, one in enumerate(data))
+        self.wire.sendall(b"\x81" + length + mask + masked)
+
     def read(self) -> tuple[int, str]:
         """The next frame's opcode and text."""
         first, length = self._file.read(2)
-        if length == 126:
-            length = int.from_bytes(self._file.read(2), "big")
+        if length in (126, 127):
+            length = int.from_bytes(self._file.read(2 if length == 126 else 8))
         data = self._file.read(length)
         if first & 0x40:
             data = self._inflate.decompress(data + b"\x00\x00\xff\xff")
@@ -118,3 +128,12 @@ def test_who_has_gone_is_forgotten(server: engineio.Server) -> None:
                 eventlet.sleep(0)
         eventlet.sleep(0)
         assert waiting_bytes(ours.queue) == 0
+
+
+@pytest.mark.parametrize("size", [1, 5, 125, 126, 70_000])
+def test_what_is_masked_is_read(server: engineio.Server, size: int) -> None:
+    text = "é" + "".join(chr(97 + number % 26) for number in range(size))
+    server.on("message", lambda sid, data: server.send(sid, data))
+    with connected(server) as (client, _):
+        client.send(f"4{text}")
+        assert client.texts(1) == [f"4{text}"]
