@@ -13,6 +13,9 @@ from db.settings import database_settings
 
 # A peer that stops answering is noticed by the kernel after this long, in milliseconds.
 _TCP_USER_TIMEOUT_MS = 5_000
+# The longest that whoever applies the line may take: after it a task is killed, and the session of
+# a process that froze ended. Three attempts of this must fit into what the line may stand still.
+LINE_SECONDS = 6
 
 
 def make_engine(
@@ -133,7 +136,7 @@ def web_database() -> Database:
 
 @lru_cache
 def line_database() -> Database:
-    """The database as the line's worker uses it; a frozen worker loses its lock after 8 s.
+    """The database as the line's worker uses it; a frozen one loses its lock in `LINE_SECONDS`.
 
     Its statements name their rows. For some hundred of them the planner would sometimes rather
     read millions.
@@ -142,8 +145,8 @@ def line_database() -> Database:
         make_engine(
             database_settings().database_url,
             application="pms-line",
-            statement_timeout_ms=8_000,
-            idle_in_transaction_ms=8_000,
+            statement_timeout_ms=LINE_SECONDS * 1_000,
+            idle_in_transaction_ms=LINE_SECONDS * 1_000,
             pool_size=2,
             may_scan=False,
         )
@@ -159,8 +162,8 @@ def marker_database() -> Database:
     engine = make_engine(
         database_settings().database_url,
         application="pms-line-marker",
-        statement_timeout_ms=8_000,
-        idle_in_transaction_ms=8_000,
+        statement_timeout_ms=LINE_SECONDS * 1_000,
+        idle_in_transaction_ms=LINE_SECONDS * 1_000,
         pool_size=2,
         synchronous_commit="off",
         autocommit=True,

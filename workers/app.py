@@ -19,7 +19,7 @@ from celery.signals import setup_logging, worker_process_init, worker_shutting_d
 from kombu.connection import Connection
 
 import beat_schedule
-from db.session import jobs_database, line_database, marker_database
+from db.session import LINE_SECONDS, jobs_database, line_database, marker_database
 from workers.logs import configure_logs
 from workers.settings import worker_settings
 
@@ -92,7 +92,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_annotations={"line.drain": {"time_limit": 8}},
+    task_annotations={"line.drain": {"time_limit": LINE_SECONDS}},
     task_time_limit=TASK_SECONDS,
     task_serializer="json",
     accept_content=["json"],

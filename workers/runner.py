@@ -11,7 +11,7 @@ from db.errors import is_passing
 from db.models.operation import Waiting
 from db.queries import bulks, line, marker
 from db.queries.installation import beat_heart
-from db.session import Database, line_database, marker_database
+from db.session import LINE_SECONDS, Database, line_database, marker_database
 from workers.app import app
 from workers.batch import Batch, read_book
 from workers.broadcast import broadcast
@@ -27,12 +27,13 @@ from workers.logs import log_each
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-# Long enough to be worth the way here, short enough that the hard limit never meets a good batch.
-DRAIN_SECONDS = 5.0
+# Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
+# the last one still has more than half of it.
+DRAIN_SECONDS = 2.5
 # Between taking and applying lie milliseconds: who has not begun after this has died, or froze.
 _MARKER_SECONDS = 1.0
 # A connection that is lost later than this may have been lost by a handler that never ends.
-_INNOCENT_SECONDS = 5.0
+_INNOCENT_SECONDS = LINE_SECONDS - 2.0
 # Sent messages are cheap to repeat; the sign of life need not be renewed with every batch.
 _HEARTBEAT_SECONDS = 1.0
 

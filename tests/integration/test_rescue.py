@@ -141,7 +141,7 @@ def test_a_worker_that_was_frozen_commits_nothing_late(
         assert frozen.stdout is not None
         assert frozen.stdout.readline() == "in\n"
         assert apply_next(line_database()) == 0
-        # What PostgreSQL's own time-out does after its eight seconds.
+        # What PostgreSQL's own time-out does after `LINE_SECONDS`.
         with database.transaction() as connection:
             ended = connection.execute(
                 text(
