@@ -147,7 +147,7 @@ def apply_line(database: Any) -> Callable[[], None]:
     """Do what a worker does when it is woken: apply the line until it is empty."""
     from db.session import line_database
     from workers.app import app as celery
-    from workers.runner import drain
+    from workers.drain import drain
 
     celery.loader.import_default_modules()
     return lambda: drain(line_database()) and None

@@ -77,7 +77,7 @@ app.conf.update(
     broker_pool_acquire_timeout=1,
     visibility_timeout=_VISIBILITY_SECONDS,
     include=[
-        "workers.runner",
+        "workers.drain",
         "workers.watchdog",
         "tasks.inventory",
         "tasks.orders",

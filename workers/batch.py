@@ -107,14 +107,23 @@ class Batch:
             farewell(command, turn, problem)
             turn.keep()
 
-    def count_attempt(self, operation: Waiting, touched: set[UUID], reason: str) -> None:
-        """An operation could not be applied: hold it back for a while, or give it up."""
+    def count_attempt(
+        self, operation: Waiting, touched: set[UUID], reason: str, *, at_once: bool = False
+    ) -> None:
+        """An operation could not be applied: hold it back for a while, or give it up.
+
+        Args:
+            operation: which.
+            touched: what waits with it.
+            reason: why, in case it is given up.
+            at_once: the next attempt comes at once, as what happened has taken its time.
+        """
         attempts = operation.attempts + 1
         if attempts >= MAX_ATTEMPTS:
             self._bury(operation, reason)
             return
         self.blocked |= touched
-        later = self.book.now + retry_delay(attempts)
+        later = self.book.now if at_once else self.book.now + retry_delay(attempts)
         self.book.outcome.held_back.append(
             {"id": operation.id, "attempts": attempts, "available_at": later}
         )
@@ -152,20 +161,44 @@ class Batch:
 
 
 def read_book(
-    connection: Connection, taken: Sequence[Waiting], products: Collection[UUID] = ()
-) -> Book:
-    """Read and lock all that these operations name, and further products."""
+    connection: Connection,
+    taken: Sequence[Waiting],
+    products: Collection[UUID] = (),
+    *,
+    begin: UUID | None = None,
+) -> Book | None:
+    """Read and lock all that these operations name, and further products.
+
+    Args:
+        connection: of a transaction that has begun to apply the line.
+        taken: the operations.
+        products: the further ones.
+        begin: begin first, with this token; it costs no way there and back of its own.
+
+    Returns:
+        None if the transaction has not begun to apply the line: another is on.
+    """
     order_ids = {operation.order_id for operation in taken if operation.order_id is not None}
-    orders = line.read_orders(connection, order_ids)
     product_ids = {operation.product_id for operation in taken if operation.product_id is not None}
     product_ids.update(products)
-    for order in orders.values():
-        product_ids |= order.items.keys()
     key_ids = {operation.api_key_id for operation in taken if operation.api_key_id is not None}
     streams = [SYSTEM, *map(operations_stream, key_ids)]
-    levels, alerts, heads = line.read_levels(connection, product_ids, streams)
+    read = line.read_levels(connection, product_ids, order_ids, streams, begin=begin)
+    if read is None:
+        return None
+    orders = line.read_orders(connection, order_ids)
     drifts = ledger.drifts(connection, _to_repair(taken))
-    return Book(datetime.now(UTC), levels, orders, alerts, heads, drifts)
+    now = datetime.now(UTC)
+    return Book(now, read.levels, orders, read.alerts, read.heads, drifts, read.bulks_wait)
+
+
+def begun_book(
+    connection: Connection, taken: Sequence[Waiting], products: Collection[UUID] = ()
+) -> Book:
+    """The same in a transaction that has begun to apply the line already."""
+    book = read_book(connection, taken, products)
+    assert book is not None
+    return book
 
 
 def _to_repair(taken: Sequence[Waiting]) -> set[UUID]:

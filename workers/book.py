@@ -24,6 +24,7 @@ class Book:
     alerts: dict[UUID, Alert]
     heads: dict[str, int]
     drifts: dict[UUID, Drift] = field(default_factory=dict)
+    bulks_wait: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     given: dict[str, int] = field(default_factory=dict)
 

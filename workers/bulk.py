@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from db.models.bulk import MOST_ATOMIC_ROWS, Bulk, BulkRow
 from db.models.operation import Waiting
 from db.queries import bulks, line
-from workers.batch import read_book
+from workers.batch import begun_book
 from workers.book import Book
 from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany, decode
@@ -92,7 +92,7 @@ def _end_without_rows(
     connection: Connection, operation: Waiting, bulk: Bulk, command: AdjustMany
 ) -> BulkTurn:
     """What should not be: nothing waits, and it has not ended. It must not stop the others."""
-    turn = BulkTurn(operation, command, bulk, read_book(connection, [operation]))
+    turn = BulkTurn(operation, command, bulk, begun_book(connection, [operation]))
     turn.give_up(connection, "its rows are missing")
     line.write(connection, turn.book.outcome, turn.book.given, turn.book.now)
     return turn
@@ -125,7 +125,7 @@ def _read(
     connection: Connection, operation: Waiting, command: AdjustMany, rows: Sequence[BulkRow]
 ) -> Book:
     products = {row.product_id for row in rows}
-    book = read_book(connection, [operation], products)
+    book = begun_book(connection, [operation], products)
     if command.dry_run:
         for product_id, change in bulks.passed(connection, command.bulk_id, products).items():
             level = book.levels[product_id]
@@ -138,7 +138,7 @@ def blame(connection: Connection, operation: Waiting, reason: str) -> BulkTurn:
     command = decode(operation.kind, operation.payload)
     assert isinstance(command, AdjustMany)
     bulk = bulks.read(connection, command.bulk_id)
-    turn = BulkTurn(operation, command, bulk, read_book(connection, [operation]))
+    turn = BulkTurn(operation, command, bulk, begun_book(connection, [operation]))
     attempts = operation.attempts + 1
     in_hand = bulks.suspects(connection, bulk.id, 1)
     if command.atomic:

@@ -10,35 +10,29 @@ from sqlalchemy import Connection
 from db.errors import is_passing
 from db.models.operation import Waiting
 from db.queries import bulks, line, marker
-from db.queries.installation import beat_heart
-from db.session import LINE_SECONDS, Database, line_database, marker_database
-from workers.app import app
-from workers.batch import Batch, read_book
+from db.session import LINE_SECONDS, Database, marker_database
+from workers.batch import Batch, begun_book, read_book
 from workers.broadcast import broadcast
 from workers.bulk import blame as blame_rows
 from workers.bulk import pace, take_turn
 from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany
 from workers.crash import may_crash
-from workers.dispatch import DRAIN, wake
 from workers.ends import problem_code
 from workers.logs import log_each
 
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-# Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
-# the last one still has more than half of it.
-DRAIN_SECONDS = 2.5
-# Between taking and applying lie milliseconds: who has not begun after this has died, or froze.
-_MARKER_SECONDS = 1.0
 # A connection that is lost later than this may have been lost by a handler that never ends.
 _INNOCENT_SECONDS = LINE_SECONDS - 2.0
-# Sent messages are cheap to repeat; the sign of life need not be renewed with every batch.
-_HEARTBEAT_SECONDS = 1.0
 
 # Takings of this process that failed through no fault of their operations.
 _excused: set[UUID] = set()
+
+
+# What has to be looked for where nobody has looked.
+_UNKNOWN = marker.Waits(singles=True, bulks=True)
 
 
 def apply_next(database: Database, limit: int = BATCH) -> int:
@@ -51,10 +45,15 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
     """
+    return apply_and_look(database, limit)[0]
+
+
+def apply_and_look(database: Database, limit: int = BATCH) -> tuple[int, marker.Waits]:
+    """The same as `apply_next`; says as well what waits after it."""
     token = uuid4()
-    taken = _take(database, token, limit)
+    taken, waits = _take(database, token, limit)
     if not taken:
-        return 0
+        return 0, waits
     may_crash("taken")
     return _apply_taken(database, token, taken, _apply)
 
@@ -76,20 +75,24 @@ def apply_bulk(database: Database) -> int:
             return 0
     may_crash("taken")
     began = time.monotonic()
-    rows = _apply_taken(database, token, [operation], _apply_rows)
+    rows, _ = _apply_taken(database, token, [operation], _apply_rows)
     pace.took(rows, time.monotonic() - began)
     return rows
+
+
+# What was applied, if it was, and what waits after the commit.
+_Applied = tuple[Batch | BulkTurn | None, marker.Waits]
 
 
 def _apply_taken(
     database: Database,
     token: UUID,
     taken: Sequence[Waiting],
-    apply: Callable[[Database, UUID, Sequence[Waiting]], Batch | BulkTurn | None],
-) -> int:
+    apply: Callable[[Database, UUID, Sequence[Waiting]], _Applied],
+) -> tuple[int, marker.Waits]:
     began = time.monotonic()
     try:
-        batch = apply(database, token, taken)
+        batch, waits = apply(database, token, taken)
     except Exception as error:
         if is_passing(error):
             if time.monotonic() - began < _INNOCENT_SECONDS:
@@ -97,58 +100,69 @@ def _apply_taken(
             raise
         log.error("batch_failed", error=repr(error), operations=len(taken))
         _blame(database, token, repr(error))
-        return len(taken)
+        return len(taken), _UNKNOWN
     if batch is None:
-        return 0
+        return 0, waits
     may_crash("committed")
     outcome = batch.book.outcome
     broadcast(outcome.events)
     may_crash("broadcast")
     _log_ends(batch)
-    return batch.count
+    return batch.count, waits
 
 
-def _apply(database: Database, token: UUID, taken: Sequence[Waiting]) -> Batch | None:
+def _apply(database: Database, token: UUID, taken: Sequence[Waiting]) -> _Applied:
     """Read, decide, write, commit; None if somebody else is on, or the marker has passed on."""
     with database.transaction() as connection:
-        begun = marker.begin(connection, token)
-        if begun is None:
-            return None
-        book = read_book(connection, taken)
-        ahead = bulks.ahead_of(connection, book.levels) if begun.bulks_wait else {}
+        book = read_book(connection, taken, begin=token)
+        if book is None:
+            return None, _UNKNOWN
+        ahead = bulks.ahead_of(connection, book.levels) if book.bulks_wait else {}
         batch = Batch(taken, book, ahead)
         may_crash("read")
         batch.decide()
         may_crash("decided")
         line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
         may_crash("written")
-    return batch
+        return batch, marker.commit_and_look(connection)
 
 
-def _apply_rows(database: Database, token: UUID, taken: Sequence[Waiting]) -> BulkTurn | None:
+def _apply_rows(database: Database, token: UUID, taken: Sequence[Waiting]) -> _Applied:
     """The same for the next rows of a bulk; None as well if it has to wait."""
     with database.transaction() as connection:
         if marker.begin(connection, token) is None:
-            return None
+            return None, _UNKNOWN
         # Somebody else may have been on between its reading and its taking.
         again = line.waiting(connection, [operation.id for operation in taken])
         turn = take_turn(connection, again[0]) if again else None
         may_crash("written")
-    return turn
+    return turn, _UNKNOWN
 
 
-def _take(database: Database, token: UUID, limit: int) -> list[Waiting]:
+def _take(
+    database: Database, token: UUID, limit: int = BATCH
+) -> tuple[list[Waiting], marker.Waits]:
     """Write down what is next in line, so that a death with it can be told from a death alone.
 
-    Operations that were tried before are taken singly: one that kills its worker is found so.
+    Returns:
+        What was taken, and what waits.
     """
     with marker_database().transaction() as connection:
-        fresh = marker.take_fresh(connection, token, limit)
-        if fresh:
-            return fresh
+        taken, waits, is_left = marker.take_fresh(connection, token, limit)
+    if not taken and is_left:
+        taken = _take_tried(database, token, limit)
+    return taken, waits
+
+
+def _take_tried(database: Database, token: UUID, limit: int) -> list[Waiting]:
+    """The same, where the marker has been left, or something has been tried before.
+
+    What was is taken singly: one that kills its worker is found so.
+    """
+    with marker_database().transaction() as connection:
         found = marker.read(connection)
         if found.token is not None:
-            if found.age < _MARKER_SECONDS or not _rescue(database, found):
+            if found.age < marker.PATIENCE_SECONDS or not _rescue(database, found):
                 return []
         elif not found.waiting:
             return []
@@ -206,7 +220,7 @@ def _blame(database: Database, token: UUID, reason: str) -> bool:
         begun = marker.begin(connection, token)
         if begun is None:
             return False
-        taken = line.waiting(connection, begun.operation_ids)
+        taken = line.waiting(connection, begun)
         batch: Batch | BulkTurn
         if taken and taken[0].kind == AdjustMany.kind:
             batch = blame_rows(connection, taken[0], reason)
@@ -219,10 +233,10 @@ def _blame(database: Database, token: UUID, reason: str) -> bool:
 
 
 def _blame_operations(connection: Connection, taken: Sequence[Waiting], reason: str) -> Batch:
-    batch = Batch(taken, read_book(connection, taken))
+    batch = Batch(taken, begun_book(connection, taken))
     suspects = [operation for operation in taken if not operation.held_back]
     if len(suspects) == 1:
-        batch.count_attempt(suspects[0], set(), reason)
+        batch.count_attempt(suspects[0], set(), reason, at_once=True)
         line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
     else:
         line.count_attempts(connection, [operation.id for operation in suspects])
@@ -260,49 +274,3 @@ def _log_ends(batch: Batch | BulkTurn) -> None:
             for operation, end in ended
         ],
     )
-
-
-def drain(database: Database) -> bool:
-    """Apply the line until it is empty or the time is up.
-
-    Returns:
-        Whether more may be waiting.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
-    """
-    deadline = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < deadline:
-        ended = apply_next(database)
-        if ended:
-            pace.single()
-        if apply_bulk(database) + ended == 0:
-            return False
-    return True
-
-
-@app.task(name=DRAIN)
-def drain_line() -> None:
-    """Celery: apply what is waiting, and leave a sign of life."""
-    database = line_database()
-    more = drain(database)
-    _signs_of_life(database)
-    if more:
-        wake()
-
-
-class _SignsOfLife:
-    """Leaves at most one sign of life a second: it says that a worker consumes and commits."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def __call__(self, database: Database) -> None:
-        now = time.monotonic()
-        if now - self._last >= _HEARTBEAT_SECONDS:
-            with database.transaction() as connection:
-                beat_heart(connection, "worker")
-            self._last = now
-
-
-_signs_of_life = _SignsOfLife()

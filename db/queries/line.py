@@ -13,7 +13,7 @@ from db.models.operation import COLUMNS, Waiting
 from db.models.operator_alert import OPERATION_DEAD
 from db.models.order import Order
 from db.models.stock import Movement, StockLevel
-from db.queries import operator_alerts, streams
+from db.queries import marker, operator_alerts, streams
 from db.queries.prepared import execute
 from db.queries.rows import Writes, array
 
@@ -95,45 +95,84 @@ def read_orders(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
     }
 
 
-# One query for what is locked, as each costs its way there and back. Only the line writes alerts.
-_LEVELS = """
+# One query for what is locked, as each costs its way there and back. Only the line writes alerts,
+# and nobody writes the items of an order that was accepted. Whoever is not alone may wait for
+# nobody, and so locks nothing.
+_LEVELS = f"""
     WITH levels AS (
         SELECT l.product_id, l.on_hand, l.reserved, l.version, l.ever_stocked,
                p.name, p.status, p.low_stock_threshold
         FROM stock_levels l JOIN products p ON p.id = l.product_id
-        WHERE l.product_id = ANY(%(products)s::uuid[]) ORDER BY l.product_id FOR UPDATE OF l
+        WHERE EXISTS ({marker.BEGUN}) AND l.product_id = ANY(%(products)s::uuid[] || ARRAY(
+            SELECT product_id FROM order_items WHERE order_id = ANY(%(orders)s::uuid[])))
+        ORDER BY l.product_id FOR UPDATE OF l
     ), heads AS (
         SELECT name, head FROM streams
-        WHERE name = ANY(%(streams)s::text[]) ORDER BY name FOR UPDATE
+        WHERE EXISTS ({marker.BEGUN}) AND name = ANY(%(streams)s::text[])
+        ORDER BY name FOR UPDATE
     )
-    SELECT heads.*, levels.*,
+    SELECT EXISTS (SELECT FROM operations WHERE status = 'queued' AND queue = 'bulk'),
+           heads.*, levels.*,
            a.id, a.product_id, a.severity, a.stock, a.threshold, a.raised_at, a.raised_by
     FROM levels LEFT JOIN alerts a ON a.product_id = levels.product_id AND a.resolved_at IS NULL
     FULL JOIN heads ON false
-"""
+"""  # noqa: S608 - our own names
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read and locked.
+
+    Attributes:
+        levels: the stock of products, with what alerts need to know.
+        alerts: their open ones.
+        heads: the last numbers given in streams.
+        bulks_wait: whether any bulk does.
+    """
+
+    levels: dict[UUID, StockLevel]
+    alerts: dict[UUID, Alert]
+    heads: dict[str, int]
+    bulks_wait: bool
 
 
 def read_levels(
-    connection: Connection, products: Collection[UUID], streams: Collection[str]
-) -> tuple[dict[UUID, StockLevel], dict[UUID, Alert], dict[str, int]]:
-    """The stock of products and the heads of streams, locked.
+    connection: Connection,
+    products: Collection[UUID],
+    orders: Collection[UUID],
+    streams: Collection[str],
+    *,
+    begin: UUID | None = None,
+) -> Read | None:
+    """The stock of products, and of those of orders, and the heads of streams, locked.
+
+    Args:
+        connection: of a transaction that has begun to apply the line.
+        products: which.
+        orders: of whose items as well.
+        streams: at least one.
+        begin: begin first, as `marker.begin` does, with this token.
 
     Returns:
-        The stock levels, with what alerts need to know; the open alerts; the last numbers given
-        in these streams.
+        None if the transaction has not begun to apply the line.
     """
-    levels: dict[UUID, StockLevel] = {}
-    alerts: dict[UUID, Alert] = {}
-    heads: dict[str, int] = {}
-    wanted = {"products": array(products), "streams": array(streams)}
-    for row in execute(connection, _LEVELS, wanted).all():
-        if row[0] is not None:
-            heads[row[0]] = row[1]
+    wanted = {"products": array(products), "orders": array(orders), "streams": array(streams)}
+    before = None
+    if begin is not None:
+        before = marker.BEGIN
+        wanted |= marker.begin_values(begin)
+    rows = execute(connection, _LEVELS, wanted, before=before).all()
+    if not rows:
+        return None
+    found = Read({}, {}, {}, rows[0][0])
+    for row in rows:
+        if row[1] is not None:
+            found.heads[row[1]] = row[2]
             continue
-        levels[row[2]] = StockLevel(*row[2:10])
-        if row[10] is not None:
-            alerts[row[2]] = Alert(*row[10:])
-    return levels, alerts, heads
+        found.levels[row[3]] = StockLevel(*row[3:11])
+        if row[11] is not None:
+            found.alerts[row[3]] = Alert(*row[11:])
+    return found
 
 
 def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: datetime) -> None:

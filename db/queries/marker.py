@@ -2,13 +2,16 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from db.models.operation import COLUMNS, Waiting
-from db.queries.prepared import execute
+from db.queries.prepared import COMMIT, execute
 
+# Between taking and applying lie milliseconds: who has not begun after this has died, or froze.
+PATIENCE_SECONDS = 1.0
 # Whoever holds it is the one worker that applies the line.
 _LINE_LOCK = 7_306_002
 
@@ -36,11 +39,27 @@ _TAKE = f"""
             SELECT FROM operations WHERE status = 'queued' AND queue = 'line' AND attempts > 0)
         RETURNING token
     )
-    SELECT next.* FROM next, taken ORDER BY next.seq
+    SELECT EXISTS (SELECT FROM next),
+           EXISTS (SELECT FROM operations WHERE status = 'queued' AND queue = 'bulk'),
+           coalesce((SELECT clock_timestamp() - taken_at > %(patience)s * interval '1 s'
+                     FROM line_marker WHERE token IS NOT NULL), EXISTS (SELECT FROM next)),
+           found.*
+    FROM (VALUES (true)) AS one LEFT JOIN (SELECT next.* FROM next, taken) AS found ON true
+    ORDER BY found.seq
 """  # noqa: S608 - our own names
 
 
-def take_fresh(connection: Connection, token: UUID, limit: int) -> list[Waiting]:
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What waits at a moment: single operations of the line, tried before or not, and bulks."""
+
+    singles: bool
+    bulks: bool
+
+
+def take_fresh(
+    connection: Connection, token: UUID, limit: int
+) -> tuple[list[Waiting], Waits, bool]:
     """Take what is next in line, if nobody has the marker and every operation is a first attempt.
 
     Nobody else applies them, so they stay as they are read here until the marker is given up.
@@ -49,9 +68,16 @@ def take_fresh(connection: Connection, token: UUID, limit: int) -> list[Waiting]
         connection: one that commits each statement; losing this commit loses only a suspicion.
         token: tells this taking from all others.
         limit: how many at most.
+
+    Returns:
+        What was taken; what waits; and, if nothing was taken, whether there is something to do
+        about it: the marker was left, or what waits was tried before.
     """
-    found = execute(connection, _TAKE, {"token": token, "limit": limit}).all()
-    return [Waiting(*row) for row in found]
+    wanted = {"token": token, "limit": limit, "patience": PATIENCE_SECONDS}
+    found = execute(connection, _TAKE, wanted).all()
+    singles, bulks, is_left = found[0][:3]
+    taken = [Waiting(*row[3:]) for row in found if row[3] is not None]
+    return taken, Waits(singles, bulks), is_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,36 +142,45 @@ def release(connection: Connection, token: UUID) -> bool:
     return connection.execute(_RELEASE, {"token": token}).one_or_none() is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A transaction of the line has begun.
-
-    Attributes:
-        operation_ids: what had been taken.
-        bulks_wait: whether any bulk does.
-    """
-
-    operation_ids: list[UUID]
-    bulks_wait: bool
-
-
 # The lock is tried first. Who has it is alone in locking the marker's row for long.
-_BEGIN = """
+BEGIN = """
     WITH alone AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(CAST(%(lock)s AS bigint)) AS is_so)
     UPDATE line_marker SET token = NULL FROM alone WHERE token = %(token)s AND alone.is_so
-    RETURNING operation_ids,
-              EXISTS (SELECT FROM operations WHERE status = 'queued' AND queue = 'bulk')
+    RETURNING operation_ids
+"""
+# What a later statement of the same transaction sees, if that has been done.
+BEGUN = """
+    SELECT FROM line_marker WHERE token IS NULL AND xmin = pg_current_xact_id_if_assigned()::xid
 """
 
 
-def begin(connection: Connection, token: UUID) -> Begun | None:
+def begin_values(token: UUID) -> dict[str, Any]:
+    """What `BEGIN` has places for."""
+    return {"token": token, "lock": _LINE_LOCK}
+
+
+def begin(connection: Connection, token: UUID) -> list[UUID] | None:
     """Become the one that applies the line, until this transaction ends, and give the marker up.
 
     It must be the transaction's first statement: what the next ones read is then what the last
     one that was on has left.
 
     Returns:
-        None if another is on, or the marker has passed to somebody else.
+        What had been taken; None if another is on, or the marker has passed to somebody else.
     """
-    row = execute(connection, _BEGIN, {"token": token, "lock": _LINE_LOCK}).one_or_none()
-    return Begun(list(row[0]), row[1]) if row else None
+    row = execute(connection, BEGIN, begin_values(token)).one_or_none()
+    return list(row[0]) if row else None
+
+
+_WAITS = """
+    SELECT EXISTS (SELECT FROM operations WHERE status = 'queued' AND queue = 'line'),
+           EXISTS (SELECT FROM operations WHERE status = 'queued' AND queue = 'bulk')
+"""
+
+
+def commit_and_look(connection: Connection) -> Waits:
+    """End the transaction well, and see what waits after it.
+
+    Whoever finds the line taken goes away again; so, who had it looks once more after giving it up.
+    """
+    return Waits(*execute(connection, _WAITS, {}, before=COMMIT).one())

@@ -13,8 +13,12 @@ _numbers = count(1)
 _PLACE = re.compile(r"%\((\w+)\)s")
 
 
+# Ends the transaction when it is sent before a statement.
+COMMIT = "COMMIT"
+
+
 def execute(
-    connection: Connection, statement: str, values: dict[str, Any]
+    connection: Connection, statement: str, values: dict[str, Any], *, before: str | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
     """Run a statement, after the first time without parsing and planning it again.
 
@@ -25,18 +29,29 @@ def execute(
         connection: in the caller's transaction.
         statement: with places like ``%(name)s``, the types of which PostgreSQL can tell.
         values: for the places.
+        before: another statement that is sent with it and runs first, or `COMMIT`; its answer is
+            not seen. If it fails, so does the whole.
     """
+    call = _call(connection, statement)
+    if before is not None:
+        first = before if before == COMMIT else _call(connection, before)
+        call = f"{first}; {call}"
+    return connection.exec_driver_sql(call, values)
+
+
+def _call(connection: Connection, statement: str) -> str:
+    """What runs the prepared statement, or the statement itself if too many are."""
     known: dict[str, str] = connection.info.setdefault("prepared", {})
     call = known.get(statement)
     if call is None:
         if len(known) >= _MOST:
-            return connection.exec_driver_sql(statement, values)
+            return statement
         name = f"line_{next(_numbers)}"
         body, places = _numbered(statement)
         connection.exec_driver_sql(f"PREPARE {name} AS {body}")
-        given = ", ".join(f"%({one})s" for one in places)
-        call = known[statement] = f"EXECUTE {name}" + (f"({given})" if given else "")
-    return connection.exec_driver_sql(call, values)
+        given = f"({', '.join(f'%({one})s' for one in places)})" if places else ""
+        call = known[statement] = f"EXECUTE {name}{given}"
+    return call
 
 
 @lru_cache(maxsize=256)

@@ -165,7 +165,7 @@ class Shopping(RuleBasedStateMachine):
     def freeze(self, limit: int) -> None:
         """A worker has taken something and stands still."""
         token = uuid4()
-        taken = runner._take(line_database(), token, limit)
+        taken, _ = runner._take(line_database(), token, limit)
         if taken:
             self.taken.append((token, taken))
             self._lose_a_worker()

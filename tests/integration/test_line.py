@@ -15,8 +15,9 @@ from tests.factories.shop import new_key, new_products
 from workers.app import app as celery
 from workers.commands import AdjustStock, Command, CreateOrder
 from workers.dispatch import record
+from workers.drain import drain
 from workers.registry import HANDLERS
-from workers.runner import apply_next, drain
+from workers.runner import apply_next
 
 celery.loader.import_default_modules()
 

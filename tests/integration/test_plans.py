@@ -59,12 +59,13 @@ def plans() -> Iterator[list[tuple[str, str]]]:
     seen: list[tuple[str, str]] = []
 
     def explain(_c: Any, cursor: Any, statement: str, values: Any, _x: Any, _m: bool) -> None:
-        if statement.startswith("PREPARE"):
-            seen.append((statement, ""))
-            return
-        with cursor.connection.cursor() as other:
-            other.execute(f"EXPLAIN {statement}", values)
-            seen.append((statement, "\n".join(row[0] for row in other.fetchall())))
+        for one in statement.split("; "):
+            if not one.startswith("EXECUTE"):
+                seen.append((one, ""))
+                continue
+            with cursor.connection.cursor() as other:
+                other.execute(f"EXPLAIN {one}", values)
+                seen.append((one, "\n".join(row[0] for row in other.fetchall())))
 
     engines = (line_database().engine, marker_database().engine)
     for engine in engines:

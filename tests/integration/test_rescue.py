@@ -168,7 +168,7 @@ def test_a_marker_that_is_young_is_left_to_its_owner(
 ) -> None:
     (waiting,) = submit(database, shop, 1)
     with marker_database().transaction() as connection:
-        assert [one.id for one in marker.take_fresh(connection, uuid4(), 500)] == [waiting]
+        assert [one.id for one in marker.take_fresh(connection, uuid4(), 500)[0]] == [waiting]
     assert apply_next(line_database()) == 0
     assert ends(database, [waiting])[waiting].attempts == 0
     apply_when_due(database)
@@ -182,9 +182,9 @@ def test_who_lost_the_marker_does_not_apply(
     submit(database, shop, 1)
     token = uuid4()
     with marker_database().transaction() as connection:
-        taken = marker.take_fresh(connection, token, 500)
+        taken, _, _ = marker.take_fresh(connection, token, 500)
     apply_when_due(database)
-    assert runner._apply(line_database(), token, taken) is None
+    assert runner._apply(line_database(), token, taken)[0] is None
     with database.transaction() as connection:
         assert (stock.level(connection, shop[1][0]) or {})["stock"] == 1
 
@@ -259,7 +259,7 @@ def test_what_was_tried_before_is_not_blamed_for_its_neighbours(
     database: Database, one_held_back: list[UUID]
 ) -> None:
     token = uuid4()
-    assert len(runner._take(line_database(), token, 500)) == 2
+    assert len(runner._take(line_database(), token)[0]) == 2
     become_due(database)
     assert runner._blame(line_database(), token, "died")
     found = ends(database, one_held_back)

@@ -1,0 +1,66 @@
+"""Drains: what a message to the line's workers is; it applies until nothing waits."""
+
+import time
+
+from db.queries.installation import beat_heart
+from db.session import Database, line_database
+from workers.app import app
+from workers.bulk import pace
+from workers.dispatch import DRAIN, wake
+from workers.runner import apply_and_look, apply_bulk
+
+# Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
+# the last one still has more than half of it.
+DRAIN_SECONDS = 2.5
+# Sent messages are cheap to repeat; the sign of life need not be renewed with every batch.
+_HEARTBEAT_SECONDS = 1.0
+
+
+def drain(database: Database) -> bool:
+    """Apply the line until it is empty or the time is up.
+
+    Returns:
+        Whether more may be waiting.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
+    """
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < deadline:
+        ended, waits = apply_and_look(database)
+        if ended:
+            pace.single()
+        if waits.bulks:
+            ended += apply_bulk(database)
+        elif not waits.singles:
+            return False
+        if ended == 0:
+            return False
+    return True
+
+
+@app.task(name=DRAIN)
+def drain_line() -> None:
+    """Celery: apply what is waiting, and leave a sign of life."""
+    database = line_database()
+    more = drain(database)
+    _signs_of_life(database)
+    if more:
+        wake()
+
+
+class _SignsOfLife:
+    """Leaves at most one sign of life a second: it says that a worker consumes and commits."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, database: Database) -> None:
+        now = time.monotonic()
+        if now - self._last >= _HEARTBEAT_SECONDS:
+            with database.transaction() as connection:
+                beat_heart(connection, "worker")
+            self._last = now
+
+
+_signs_of_life = _SignsOfLife()
