@@ -93,6 +93,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._by_itself = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -101,13 +102,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Without a transaction, for statements that change nothing and each see their own moment.
+    def statement(self) -> Iterator[Connection]:
+        """For one statement, or some that need not see the same: each commits by itself.
 
-        Beginning and ending one are two more questions to the server.
+        That is one round trip where a transaction takes three.
         """
-        with self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        with self._by_itself.connect() as connection:
+            yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

@@ -93,7 +93,7 @@ class Acceptance:
         return [found for one in submissions for found in self._accept([one])]
 
     def _commit(self, submissions: Sequence[Submission]) -> Sequence[Accepted | Exception]:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             answers = _write(connection, submissions)
             may_crash("recorded")
         may_crash("accepted")

@@ -55,7 +55,7 @@ class Keyring:
             if is_asked or until - now > _REFRESH_SECONDS:
                 return key
             self._asked[secret_hash] = now
-        with database.transaction() as connection:
+        with database.statement() as connection:
             key = api_keys.find_by_hash(connection, secret_hash)
         if key is not None:
             self._seen[secret_hash] = (now + _TRUST_SECONDS, key)

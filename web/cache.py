@@ -172,7 +172,7 @@ class ProductCache:
             return None
 
     def _load(self, load: Callable[[Connection], Cached | None]) -> Cached | None:
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             return load(connection)
 
     def _load_and_fill(

@@ -40,7 +40,7 @@ def list_stock(query: PageQuery) -> Response:
     place = decode_cursor(query.cursor, UUID)
     if wants_csv():
         return exports.stock(services().database)
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         rows = stock.levels(connection, limit=query.limit + 1, before=place[0] if place else None)
     page = cut(rows, query.limit, lambda row: [str(row["product_id"])])
     return json_response(StockPage.model_validate(page))
@@ -56,7 +56,7 @@ def check_stock(product_id: UUID, query: StockQuery) -> Response:
     `stock` is what can be sold: `onHand` less `reserved`. With `at` it is answered as of that
     time, from the ledger.
     """
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         if query.at is None:
             found = stock.level(connection, product_id)
         else:
@@ -125,7 +125,7 @@ def movements(query: MovementsQuery) -> Response:
         "since": query.from_,
         "until": query.to,
     }
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         rows = stock.movements(
             connection, **wanted, limit=query.limit + 1, after=tuple(place) if place else None
         )

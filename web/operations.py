@@ -41,7 +41,7 @@ _MOST_RETRIED = 500
 @blueprint.output(OperationDetail)
 def read_operation(operation_id: UUID) -> Response:
     """An operation as it stands."""
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         found = operations.find_whole(connection, operation_id)
     if found is None:
         raise not_found("operation")
@@ -60,7 +60,7 @@ def read_operation(operation_id: UUID) -> Response:
 def list_operations(query: OperationsQuery) -> Response:
     """Operations, newest first."""
     place = decode_cursor(query.cursor, UUID)
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         rows = operations.page(
             connection,
             limit=query.limit + 1,

@@ -98,7 +98,7 @@ def change_status(order_id: UUID, body: OrderStatusIn) -> Response:
 @blueprint.output(OrderOut)
 def read_order(order_id: UUID) -> Response:
     """An order with its items and transitions."""
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         found = orders.find(connection, order_id)
     if found is None:
         raise not_found("order")
@@ -120,7 +120,7 @@ def list_orders(query: OrdersQuery) -> Response:
     }
     if wants_csv():
         return exports.orders(services().database, **wanted)
-    with services().database.transaction() as connection:
+    with services().database.statement() as connection:
         rows = orders.page(
             connection,
             limit=query.limit + 1,

@@ -91,7 +91,7 @@ class Guard:
         connections = list(self._connections.values())
         if not connections:
             return
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             live = live_keys(connection, {client.key.id for client in connections})
         for client in connections:
             # A rotated key has another secret: who came with the old one has to come again.

@@ -184,7 +184,7 @@ class Subscriptions:
         operation_id = _uuid(named)
         if operation_id is None:
             return None
-        with self._readers, self._database.transaction() as connection:
+        with self._readers, self._database.statement() as connection:
             found = snapshots.operation_in_stream(connection, operation_id)
         if found is None or found[0].api_key_id is None:
             return None

@@ -102,7 +102,7 @@ class Repair:
             places = {name: sent for name, sent in places.items() if name in names}
         if not places:
             return
-        with self._database.transaction() as connection:
+        with self._database.statement() as connection:
             heads, started = streams.heads_and_start(connection, places)
             if started != self._started:
                 self._check_past(connection, self.streams.places(), started)

@@ -231,7 +231,7 @@ class Streams:
                 return _Look(shown.snapshot)
             if since in shown.missed and track.is_stranger(sid, place):
                 return _Look(shown.snapshot, missed=shown.missed[since])
-        with self._readers, self._database.reading() as connection:
+        with self._readers, self._database.statement() as connection:
             return self._read(connection, track, sid, place, since, shown)
 
     def _read(
@@ -297,7 +297,7 @@ class Streams:
         with self._tracks.hold(track.stream):
             if track.sent is not None:
                 return
-            with self._readers, self._database.reading() as connection:
+            with self._readers, self._database.statement() as connection:
                 self._mark(connection, track)
                 head = streams.heads(connection, [track.stream]).get(track.stream, 0)
                 track.sent, track.tag = head, tag_at(connection, track.stream, head)

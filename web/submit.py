@@ -123,7 +123,7 @@ def _ended(operation: Operation, waiter: Waiter) -> Operation:
             finished_at=datetime.fromisoformat(told["finishedAt"]),
         )
     try:
-        with services().database.transaction() as connection:
+        with services().database.statement() as connection:
             return operations.find(connection, operation.id) or operation
     except SQLAlchemyError as error:
         # It is accepted, and that is what the client has to hear.

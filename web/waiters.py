@@ -141,7 +141,7 @@ class Waiters:
 
     def _poll(self, ids: list[UUID]) -> None:
         try:
-            with self._database.transaction() as connection:
+            with self._database.statement() as connection:
                 ended = ended_operations(connection, ids)
         except Exception as error:
             if is_passing(error):

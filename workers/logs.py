@@ -145,10 +145,10 @@ def _text_line(entry: dict[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     text = str(_printable(value))
-    return text if _PLAIN(text) else repr(text)
+    return repr(text) if text == "" or _UNPLAIN(text) else text
 
 
-_PLAIN = re.compile(r"[^\s=\"']+").fullmatch
+_UNPLAIN = re.compile(r"[\s=\"']").search
 
 
 def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
 from db.models.operation import Operation
 from db.queries.orders import NewOrder
+from db.queries.prepared import execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class NewOperation:
 # always answered by an index: a join might read the whole of a table for a handful of rows.
 _ASKED = """
     asked AS (
-        SELECT * FROM ROWS FROM (json_to_recordset(:asked) AS (
+        SELECT * FROM ROWS FROM (json_to_recordset(%(asked)s) AS (
             id uuid, queue text, kind text, payload jsonb, product_id uuid, order_id uuid,
             api_key_id uuid, request_id text, retry_of uuid, key text, fingerprint text
         )) WITH ORDINALITY AS a(id, queue, kind, payload, product_id, order_id, api_key_id,
@@ -86,7 +87,7 @@ _TAKEN = """,
         ON CONFLICT (api_key_id, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, operation_id = excluded.operation_id,
             status = NULL, headers = NULL, body = NULL, created_at = now()
-        WHERE kept.created_at < now() - make_interval(secs => :ttl)
+        WHERE kept.created_at < now() - make_interval(secs => %(ttl)s)
         RETURNING operation_id
     )"""
 _MADE = """,
@@ -99,7 +100,7 @@ _MADE = """,
     )"""
 _DRAFTS = """
     drafts AS (
-        SELECT * FROM json_to_recordset(:orders) AS d(
+        SELECT * FROM json_to_recordset(%(orders)s) AS d(
             id uuid, customer_id text, shipping_address text, currency text, total numeric,
             items json)
     ),"""
@@ -122,11 +123,11 @@ _PLACED = """,
 
 
 @lru_cache
-def _statement(has_keys: bool, has_orders: bool) -> TextClause:
+def _statement(has_keys: bool, has_orders: bool) -> str:
     """The statement, without the parts that have nothing to do: planning them takes its time."""
     new_order = "(SELECT id FROM drafts d WHERE d.id = a.order_id)" if has_orders else "NULL"
     where = "WHERE key IS NULL OR id IN (SELECT operation_id FROM taken)" if has_keys else ""
-    return text(
+    return (
         "WITH"  # noqa: S608 - our own words
         + (_DRAFTS if has_orders else "")
         + _ASKED.format(new_order=new_order)
@@ -168,7 +169,7 @@ def accept(
         values["ttl"] = ttl
     if orders:
         values["orders"] = orjson.dumps(orders).decode()
-    made = connection.execute(_statement(has_keys, bool(orders)), values)
+    made = execute(connection, _statement(has_keys, bool(orders)), values)
     given = {one.id: one for one in asked}
     return {
         operation_id: given[operation_id].accepted(seq, created_at)

@@ -31,10 +31,10 @@ class SlowDatabase(Database):
         self.go = threading.Event()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def statement(self) -> Iterator[Connection]:
         self.count += 1
         assert self.go.wait(10)
-        with super().transaction() as connection:
+        with super().statement() as connection:
             yield connection
 
 
@@ -171,7 +171,7 @@ def test_an_error_of_one_is_not_anothers(
 def test_without_its_database_nobody_is_tried_one_by_one(
     together: Together, slow: SlowDatabase, mug: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = slow.transaction
+    held = slow.statement
 
     @contextmanager
     def away_later() -> Iterator[Connection]:
@@ -180,7 +180,7 @@ def test_without_its_database_nobody_is_tried_one_by_one(
                 raise OperationalError("insert", {}, Exception("away"))
             yield connection
 
-    monkeypatch.setattr(slow, "transaction", away_later)
+    monkeypatch.setattr(slow, "statement", away_later)
     answers = together([adjustment(mug) for _ in range(20)])
     assert {type(one) for one in answers} == {OperationalError}
     assert slow.count == 2

@@ -25,6 +25,7 @@ _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # Cursors are base64 in the alphabet of addresses (RFC 4648, section 5).
 CURSOR = r"^[A-Za-z0-9_-]+$"
 
@@ -79,15 +80,9 @@ def _identifier(value: Any) -> UUID:
     if isinstance(value, UUID):
         return value
     # The canonical form only: UUID() would take braces, prefixes and missing hyphens too.
-    if not isinstance(value, str) or len(value) != 36:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise ValueError("must be a UUID")
-    try:
-        found = UUID(value)
-    except ValueError:
-        raise ValueError("must be a UUID") from None
-    if str(found) != value.lower():
-        raise ValueError("must be a UUID")
-    return found
+    return UUID(value)
 
 
 def _digits(value: Any) -> Any:
