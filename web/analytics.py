@@ -145,9 +145,13 @@ def _series(
         name, last = period_of(day, group_by)
         period = series.get(name)
         if period is None:
-            period = series[name] = SalesPeriod(
-                period=name, orders=0, units=0, revenue=_NOTHING, complete=last < today
-            )
+            period = series[name] = {
+                "period": name,
+                "orders": 0,
+                "units": 0,
+                "revenue": _NOTHING,
+                "complete": last < today,
+            }
         found = sold.get(day)
         if found is not None:
             period["orders"] += found.orders

@@ -29,6 +29,13 @@ class UnknownZoneError(ValueError):
     """The database knows no time zone of this name."""
 
 
+# The prepared statements below have the same good plan for every range.
+_USE = text("""
+    SELECT set_config('TimeZone', :timezone, true),
+           set_config('plan_cache_mode', 'force_generic_plan', true)
+""")
+
+
 def use_zone(connection: Connection, timezone: str) -> None:
     """Have this transaction count the days of a time zone.
 
@@ -43,9 +50,7 @@ def use_zone(connection: Connection, timezone: str) -> None:
         UnknownZoneError: PostgreSQL's own list of zones lacks it.
     """
     try:
-        connection.execute(
-            text("SELECT set_config('TimeZone', :timezone, true)"), {"timezone": timezone}
-        )
+        connection.execute(_USE, {"timezone": timezone})
     except DataError as error:
         raise UnknownZoneError(timezone) from error
 

@@ -15,7 +15,8 @@ from tests.functional.service import Service, wait_until
 _TOLD = """
     SELECT count(*) FROM operations o
     LEFT JOIN (SELECT stream, data ->> 'operationId' AS operation_id, count(*) AS told
-               FROM events WHERE stream LIKE 'operations:%' GROUP BY 1, 2) e
+               FROM events WHERE stream LIKE 'operations:%' AND data ->> 'status' <> 'queued'
+               GROUP BY 1, 2) e
         ON e.stream = 'operations:' || o.api_key_id AND e.operation_id = o.id::text
     WHERE o.api_key_id IS NOT NULL AND coalesce(e.told, 0)"""
 LOST = {

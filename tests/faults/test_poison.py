@@ -137,3 +137,43 @@ def check_retries(api: Api, product_id: str, dead: list[str]) -> None:
         assert wait_for_end(api, one["id"])["status"] == "succeeded"
     assert read(api, dead[1])["status"] == "dead"
     assert stock() == before + 2000
+
+
+@pytest.mark.parametrize("poison", [name for name in POISONS if name != "raises"])
+def test_a_poisonous_row_of_a_bulk_dies_alone(
+    service: Service,
+    api: Api,
+    new_product: Callable[..., str],
+    load: Callable[..., Load],
+    fault: Fault,
+    poison: str,
+) -> None:
+    """A row of a bulk that {poison}"""
+    products = [new_product() for _ in range(60)]
+    rows = [{"productId": one, "quantity": 1, "type": "increment"} for one in products]
+    rows[41]["reference"] = poison
+    clients = load(pause=0.05)
+    with poisoned(service):
+        began = time.time()
+        answer = api.post("/api/inventory/adjustments", json=rows)
+        assert answer.status_code == 202, answer.text
+        end = wait_for_end(api, answer.json()["id"], 90)
+        took = time.time() - began
+    assert (end["status"], end["progress"]) == ("succeeded", {"done": 60, "total": 60})
+    assert (end["result"]["applied"], end["result"]["refused"]) == (59, 1)
+    (refused,) = end["result"]["refusedRows"]
+    assert (refused["row"], refused["productId"]) == (41, products[41])
+    assert refused["problem"]["type"].endswith("/processing-failed")
+    fault.happened()
+    fault.recovers("given up after", took, 60)
+    pauses = [one for one in stand_stills(service, began, [end["id"]]) if one > _PAUSE]
+    fault.recovers("the line stood still in all", sum(pauses), 30)
+    clients.stop()
+    clients.wait_for_ends(api, 30)
+    assert set(clients.statuses) == {202}
+    ledger = [
+        len(api.get("/api/inventory/movements", params={"productId": one}).json()["items"])
+        for one in products
+    ]
+    assert ledger == [int(n != 41) for n in range(60)]
+    check_all(fault, service, clients)

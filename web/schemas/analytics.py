@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    SkipValidation,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -154,7 +155,7 @@ class PreviousSales(Out):
     start_date: date
     end_date: date
     totals: SalesTotals
-    series: list[SalesPeriod]
+    series: SkipValidation[list[SalesPeriod]]
 
 
 class Change(Out):
@@ -182,7 +183,7 @@ class SalesOut(Out):
     timezone: str
     currency: str
     totals: SalesTotals
-    series: list[SalesPeriod]
+    series: SkipValidation[list[SalesPeriod]]
     top_products: list[TopProduct]
     as_of: Time = Field(description="All that was committed before this moment is counted.")
     previous: PreviousSales | None = Field(
