@@ -26,10 +26,18 @@ _FREE = """
         FOR UPDATE OF now SKIP LOCKED
     )
 """
+# What an earlier bulk holds up is left out, or some hundred of such would hold up all others. It
+# names one product: whatever comes later on that waits for the same rows.
 _TAKE = f"""
-    WITH next AS MATERIALIZED (
-        SELECT {", ".join(COLUMNS)}, false AS held_back FROM operations
-        WHERE status = 'queued' AND queue = 'line' ORDER BY seq LIMIT %(limit)s
+    WITH bulk AS MATERIALIZED (
+        SELECT seq, CAST(payload ->> 'bulk_id' AS uuid) AS id FROM operations
+        WHERE status = 'queued' AND queue = 'bulk' AND NOT CAST(payload ->> 'dry_run' AS boolean)
+    ), next AS MATERIALIZED (
+        SELECT {", ".join(COLUMNS)}, false AS held_back FROM operations o
+        WHERE status = 'queued' AND queue = 'line' AND NOT (order_id IS NULL AND EXISTS (
+            SELECT FROM bulk JOIN bulk_rows r ON r.bulk_id = bulk.id
+            WHERE bulk.seq < o.seq AND r.product_id = o.product_id AND r.state = 'waiting'))
+        ORDER BY seq LIMIT %(limit)s
     ), {_FREE}, taken AS (
         UPDATE line_marker
         SET token = %(token)s, taken_at = clock_timestamp(),

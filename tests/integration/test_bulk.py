@@ -261,6 +261,35 @@ def test_a_single_operation_waits_only_for_rows_of_its_product(
     check_consistency(database)
 
 
+def test_many_that_wait_for_a_bulk_are_in_nobodys_way(
+    client: Any, product: Product, apply_line: Callable[[], None], database: Database
+) -> None:
+    """More of them than a batch takes; what touches the same things keeps its order."""
+    mug, cup, pot = product(), product(), product()
+    send(client, [row(mug, 1) for _ in range(3)])
+
+    def adjust(name: str) -> dict[str, Any]:
+        found: dict[str, Any] = client.post("/api/inventory/adjust", json=row(name, 10)).json
+        return found
+
+    waiting = [adjust(mug) for _ in range(6)]
+    free = adjust(pot)
+    items = [{"productId": name, "quantity": 1} for name in (mug, cup)]
+    order = {"items": items, "customerId": "c", "shippingAddress": "a"}
+    waiting += [client.post("/api/pms/orders", json=order).json, adjust(cup)]
+    while apply_next(line_database(), 5):
+        pass
+    assert operation(client, free)["status"] == "succeeded"
+    assert {operation(client, one)["status"] for one in waiting} == {"queued"}
+    apply_line()
+    # The order found no cup: what filled the shelf was accepted after it.
+    ends = [operation(client, one)["status"] for one in waiting]
+    assert ends == ["succeeded"] * 6 + ["failed", "succeeded"]
+    ledger = client.get(f"/api/inventory/movements?productId={mug}").json["items"]
+    assert [one["onHandChange"] for one in ledger] == [10] * 6 + [1] * 3
+    check_consistency(database)
+
+
 def test_an_order_waits_for_the_rows_of_its_items(
     client: Any, product: Product, apply_line: Callable[[], None], small_turns: None
 ) -> None:
