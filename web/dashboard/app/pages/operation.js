@@ -77,7 +77,7 @@ const SAID = ['type', 'title', 'status', 'detail', 'instance', 'requestId', 'ord
 
 function Failure({ error, dead }) {
   const more = Object.entries(error).filter(([name]) => !SAID.includes(name));
-  const text = (value) => (Array.isArray(value) && value.every((one) => typeof one !== 'object') ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : value);
+  const text = (value) => (Array.isArray(value) && value.every((one) => typeof one !== 'object') ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : typeof value === 'number' ? number(value) : value);
   return html`<div class="trouble ${dead ? '' : 'mild'}" role="note"><div>
     <strong>${error.title}</strong><p>${error.detail}</p>
     ${more.length > 0 && html`<p class="fine">${more.map(([name, value]) => `${name}: ${text(value)}`).join(' · ')}</p>`}

@@ -1,5 +1,5 @@
 // The overview: how the shop and its machinery are, at a glance.
-import { money, number, plural, roundMoney, words } from '../core/format.js';
+import { compact, money, number, plural, roundMoney, words } from '../core/format.js';
 import { html } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
@@ -43,14 +43,17 @@ function Beginning() {
     <a class="button primary" href=${href('products', 'new')}>Create a product</a></section>`;
 }
 
+/** In full, as long as it fits a tile. */
+const large = (count) => (count < 1000000 ? number(count) : compact(count));
+
 function Tiles({ metrics }) {
   const found = metrics.data;
   const value = (show) => (found ? show(found) : '–');
   return html`
     <${Tile} name="Stock value" value=${value((m) => roundMoney(m.stockValue))} title=${found && money(found.stockValue)}
       note=${value((m) => plural(m.totalProducts, 'product'))} />
-    <${Tile} name="Units in house" value=${value((m) => number(m.totalUnits))} note=${value((m) => `${number(m.reservedUnits)} held by orders`)} />
-    <${Tile} name="Days of cover" value=${value((m) => number(m.daysOfCover))} note=${value((m) => (m.turnover30d == null ? 'no sale in 30 days' : `turned ${number(m.turnover30d, { maximumFractionDigits: 2 })} times in 30 days`))} />
+    <${Tile} name="Units in house" title=${found && number(found.totalUnits)} value=${value((m) => large(m.totalUnits))} note=${value((m) => `${number(m.reservedUnits)} held by orders`)} />
+    <${Tile} name="Days of cover" value=${value((m) => large(m.daysOfCover))} note=${value((m) => (m.turnover30d == null ? 'no sale in 30 days' : `turned ${number(m.turnover30d, { maximumFractionDigits: 2 })} times in 30 days`))} />
     <${Tile} name="Low or out" value=${value((m) => number(m.lowStock + m.outOfStock))} note=${value((m) => `${number(m.outOfStock)} out, ${number(m.lowStock)} low`)}
       href=${href('alerts')} tone=${found?.outOfStock ? 'bad' : found?.lowStock ? 'warn' : ''} />
     ${metrics.error && html`<p class="fine" role="alert">These could not be read: ${metrics.error.message}</p>`}`;

@@ -9,7 +9,7 @@ const ENDS = ['succeeded', 'failed', 'dead'];
 
 /** `wide`: the figures stand beside the chart where there is room. */
 export function Pulse({ activity, wide = false }) {
-  const { xs, ended, failed, dead, slow, end } = useMemo(() => seconds(activity), [activity]);
+  const { xs, ended, failed, dead, slow, end, counts } = useMemo(() => seconds(activity), [activity]);
   const { latency, perSecond } = activity.operations;
   const series = [
     { name: 'Ended', values: ended, kind: 'area', tone: 'first' },
@@ -26,7 +26,7 @@ export function Pulse({ activity, wide = false }) {
         <div class="wide" title="Of each second, how long 95 in 100 took at most"><dt>Time taken, by the second</dt>
           <dd>${latency ? html`<${Spark} values=${slow} label="95 in 100 within ${duration(Math.max(...slow))} in every second" /> <span class="fine">up to ${duration(Math.max(...slow))}</span>` : '–'}</dd></div>
       </dl>
-      <${Ends} counts=${[sum(ended) - sum(failed) - sum(dead), sum(failed), sum(dead)]} />
+      <${Ends} counts=${counts} />
     </div>
     <${Chart} label="Operations ended per second, last minute" xs=${xs} series=${series} height=${150} time=${true} splits=${(width) => (width < 480 ? [40, 20, 0] : [50, 40, 30, 20, 10, 0]).map((age) => end - age)} table=${false}
       axis=${(index, at) => ago(at ?? xs[index])} format=${(value) => number(value)} /></div>`;
@@ -40,12 +40,13 @@ function Ends({ counts }) {
   </div>`;
 }
 
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-
 function seconds({ asOf, operations }) {
-  const end = Math.floor(new Date(asOf).getTime() / 1000);
+  // The second that is not over yet would always look like a decline.
+  const end = Math.floor(new Date(asOf).getTime() / 1000) - 1;
   const found = new Map(operations.series.map((one) => [Math.floor(new Date(one.at).getTime() / 1000), one]));
-  const xs = Array.from({ length: operations.seconds }, (_, index) => end - operations.seconds + 1 + index);
+  const xs = Array.from({ length: operations.seconds - 1 }, (_, index) => end - operations.seconds + 2 + index);
   const of = (name, otherwise = 0) => xs.map((at) => found.get(at)?.[name] ?? otherwise);
-  return { end, xs, ended: of('ended'), failed: of('failed'), dead: of('dead'), slow: of('p95', null) };
+  const sum = (name) => operations.series.reduce((total, one) => total + one[name], 0);
+  const counts = [operations.ended - sum('failed') - sum('dead'), sum('failed'), sum('dead')];
+  return { end, xs, counts, ended: of('ended'), failed: of('failed'), dead: of('dead'), slow: of('p95', null) };
 }
