@@ -63,16 +63,16 @@ def submit(
     )
     submission = Submission(operation, unknown, products, order)
     seconds = seconds_to_wait()
-    waiter = None
+    waiter, process = None, services()
     with ExitStack() as stack:
         if seconds is not None:
             # Before the commit, so that the end of a new operation cannot be missed.
-            waiter = stack.enter_context(services().waiters.register(operation.id))
-        found = services().acceptance.accept(submission)
+            waiter = stack.enter_context(process.waiters.register(operation.id))
+        found = process.acceptance.accept(submission)
         if not found.replayed:
-            services().waker.ask(command.queue)
+            process.waker.ask(command.queue)
         elif seconds is not None:
-            waiter = stack.enter_context(services().waiters.register(found.operation.id))
+            waiter = stack.enter_context(process.waiters.register(found.operation.id))
         response = respond(found.operation, waiter, seconds or 0)
     if found.replayed:
         response.headers["Idempotent-Replayed"] = "true"

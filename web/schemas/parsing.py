@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from web.errors import Invalid, Problem
 from web.schemas.faults import said
 
+# As `json.loads` would make one anew for each body.
+_JSON = json.JSONDecoder(parse_float=Decimal, parse_constant=Decimal)
 _TOO_DEEP = "The body is nested too deeply."
 
 
@@ -66,7 +68,7 @@ def read_json(request: Request) -> Any:
         # A body in chunks is cut off at the limit in silence; one more read tells.
         request.stream.read(1)
     try:
-        return json.loads(data, parse_float=Decimal, parse_constant=Decimal)
+        return _JSON.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
     except RecursionError:
         raise Problem(400, "malformed-request", _TOO_DEEP) from None
     except json.JSONDecodeError as error:
