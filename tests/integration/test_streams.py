@@ -348,7 +348,7 @@ def test_places_are_counted_over_processes_and_given_back(
     there._renew = lambda: None  # type: ignore[method-assign]
     began = time.monotonic()
     assert here.take(key, "e")
-    assert time.monotonic() - began > 2
+    assert time.monotonic() - began > 0.5
     assert not here.take(key, "f")
     assert here.take(uuid7(), "f")
 
