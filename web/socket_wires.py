@@ -94,8 +94,8 @@ class Wire:
             self._locked = True
             self._hand_over()
             return
-        except (OSError, ValueError):
-            self._end()
+        except Exception as error:
+            self._fail(error)
         self._lock.release()
         if self._ended:
             self._woken.set()
@@ -121,14 +121,17 @@ class Wire:
                 self._locked = self._lock.acquire()
             while self.rest or self._fill():
                 self.rest = self.rest[self._websocket.socket.send(self.rest) :]
-        except (OSError, ValueError):
-            self._end()
+        except Exception as error:
+            self._fail(error)
         finally:
             if self._locked:
                 self._lock.release()
             self._handed_over = self._locked = False
 
-    def _end(self) -> None:
+    def _fail(self, error: Exception) -> None:
+        """The client has gone; or a fault of ours, which may not keep others from being told."""
+        if not isinstance(error, OSError):
+            log.error("websocket_failed", exc_info=error)
         self._ended = True
         self._waiting.clear()
         self.rest = b""

@@ -11,6 +11,7 @@ import engineio
 import eventlet
 import eventlet.wsgi
 import pytest
+from engineio.packet import MESSAGE, Packet
 from eventlet.green import socket
 
 from web.socket_queues import use_batching_queues, waiting_bytes
@@ -85,7 +86,7 @@ def connected(server: engineio.Server, *, deflate: bool = False) -> Iterator[tup
     client = Client(door.getsockname()[1], deflate=deflate)
     try:
         assert client.texts(1)[0].startswith("0{")
-        yield client, next(iter(server.sockets.values()))
+        yield client, list(server.sockets.values())[-1]
     finally:
         client.wire.close()
         serving.kill()
@@ -137,3 +138,20 @@ def test_what_is_masked_is_read(server: engineio.Server, size: int) -> None:
     with connected(server) as (client, _):
         client.send(f"4{text}")
         assert client.texts(1) == [f"4{text}"]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, UnicodeError])
+def test_what_cannot_be_written_ends_one_client_alone(
+    server: engineio.Server, fault: type[Exception]
+) -> None:
+    class Broken(Packet):  # type: ignore[misc]
+        def encode(self, b64: bool = False) -> str:
+            raise fault
+
+    with connected(server) as (one, ours), connected(server) as (other, others):
+        ours.queue.put(Broken(MESSAGE, "never"))
+        others.queue.put(Packet(MESSAGE, "heard"))
+        assert other.texts(1) == ["4heard"]
+        assert one.read() == (_CLOSE, "")
+        server.send(others.sid, "again")
+        assert other.texts(1) == ["4again"]
