@@ -30,8 +30,9 @@ from workers.commands import AdjustMany
 
 blueprint = APIBlueprint("bulk", __name__, tag="Inventory")
 
-# Rows that are read, checked and written at once; others may have their turn in between.
-_SLICE = 500
+# Rows that are read, checked and written at once, in a few milliseconds; others may have their
+# turn in between, and need several.
+_SLICE = 100
 _MOST_ERRORS = 100
 # Bulks that a process takes in at once, each on a connection; others wait so many seconds.
 _places = threading.BoundedSemaphore(2)
