@@ -107,23 +107,20 @@ class Batch:
             farewell(command, turn, problem)
             turn.keep()
 
-    def count_attempt(
-        self, operation: Waiting, touched: set[UUID], reason: str, *, at_once: bool = False
-    ) -> None:
+    def count_attempt(self, operation: Waiting, touched: set[UUID], reason: str) -> None:
         """An operation could not be applied: hold it back for a while, or give it up.
 
         Args:
             operation: which.
             touched: what waits with it.
             reason: why, in case it is given up.
-            at_once: the next attempt comes at once, as what happened has taken its time.
         """
         attempts = operation.attempts + 1
         if attempts >= MAX_ATTEMPTS:
             self._bury(operation, reason)
             return
         self.blocked |= touched
-        later = self.book.now if at_once else self.book.now + retry_delay(attempts)
+        later = self.book.now + retry_delay(attempts)
         self.book.outcome.held_back.append(
             {"id": operation.id, "attempts": attempts, "available_at": later}
         )

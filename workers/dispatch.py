@@ -106,6 +106,7 @@ class Waker:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._queues: set[str] = set()
+        self._rests = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -114,13 +115,18 @@ class Waker:
         self._thread.start()
 
     def ask(self, queue: str = LINE) -> None:
-        """Have a worker woken soon; returns at once."""
+        """Have a worker woken soon; returns at once, and after the message has left if it can."""
         self._queues.add(queue)
         self._asked.set()
+        if self._rests:
+            # The answer takes longer to be built than the message to be sent.
+            time.sleep(0)
 
     def _run(self) -> None:
         while True:
+            self._rests = True
             self._asked.wait()
+            self._rests = False
             self._asked.clear()
             queues: Any = self._queues
             self._queues = set()

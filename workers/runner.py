@@ -236,7 +236,7 @@ def _blame_operations(connection: Connection, taken: Sequence[Waiting], reason: 
     batch = Batch(taken, begun_book(connection, taken))
     suspects = [operation for operation in taken if not operation.held_back]
     if len(suspects) == 1:
-        batch.count_attempt(suspects[0], set(), reason, at_once=True)
+        batch.count_attempt(suspects[0], set(), reason)
         line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
     else:
         line.count_attempts(connection, [operation.id for operation in suspects])
