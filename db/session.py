@@ -6,12 +6,14 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+import psycopg2  # type: ignore[import-untyped]
 from psycopg2.extensions import (  # type: ignore[import-untyped]
     TRANSACTION_STATUS_IDLE,
     TRANSACTION_STATUS_INERROR,
     TRANSACTION_STATUS_INTRANS,
 )
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from db.settings import database_settings
@@ -88,12 +90,20 @@ def make_engine(
     )
 
 
+def _end_autocommit(connection: Connection, driver: Any) -> None:
+    """Give the connection back as it was, or not at all."""
+    if not connection.invalidated:
+        try:
+            driver.autocommit = False
+        except psycopg2.Error as error:
+            connection.invalidate(error)
+
+
 class Database:
     """One process' way to PostgreSQL."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._by_itself = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -105,10 +115,24 @@ class Database:
     def statement(self) -> Iterator[Connection]:
         """For one statement, or some that need not see the same: each commits by itself.
 
-        That is one round trip where a transaction takes three.
+        That is one round trip where a transaction takes three. The driver is told directly: the
+        library's own way to it asks the server twice, and loses connections that have died.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the connection has died.
         """
-        with self._by_itself.connect() as connection:
-            yield connection
+        with self.engine.connect() as connection:
+            driver = connection.connection.dbapi_connection
+            assert driver is not None
+            try:
+                driver.autocommit = True
+            except psycopg2.Error as error:
+                connection.invalidate(error)
+                raise OperationalError("BEGIN", None, error, connection_invalidated=True) from error
+            try:
+                yield connection
+            finally:
+                _end_autocommit(connection, driver)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

@@ -58,7 +58,6 @@ def accept_with(
             )
         # With how far it is, which is kept with the rows.
         operation = operations.find(connection, operation.id) or operation
-        may_crash("recorded")
     may_crash("accepted")
     services().waker.ask(COMMANDS[operation.kind].queue)
     return operation, False

@@ -11,8 +11,7 @@ import sys
 
 #: In the order of the road; the numbers are the steps after which the process dies.
 POINTS = (
-    "recorded",  # 2: the operation is written, not committed
-    "accepted",  # 2: it is committed, the client has no answer
+    "accepted",  # 2: the operation is committed, the client has no answer
     "woken",  # 4: the wake-up is published
     "taken",  # 5: the marker names the operations
     "read",  # 6: all is locked and read

@@ -70,7 +70,7 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-        assert self.wrong == []
+        assert self.wrong == [], self.wrong[:5]
 
     def more(self, count: int = 50) -> Callable[[], bool]:
         """Whether so many more were accepted by then."""

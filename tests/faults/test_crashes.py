@@ -17,11 +17,11 @@ from workers.crash import EXIT_CODE, POINTS
 
 pytestmark = pytest.mark.long
 
-_IN_WEB = ("recorded", "accepted", "woken")
+_IN_WEB = ("accepted", "woken")
 # A rescue is passed only where something else has died.
 _WITH = {"blamed": "taken=0.05,"}
 # Of one passing: requests are many, batches are few.
-_ODDS = {"recorded": 0.02, "accepted": 0.02, "woken": 0.03, "blamed": 0.3}
+_ODDS = {"accepted": 0.02, "woken": 0.03, "blamed": 0.3}
 
 
 class Mortal:
