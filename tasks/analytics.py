@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from db.models.operation import ANALYTICS
-from db.queries import sales, sales_spans
+from db.queries import sales, sales_rollups, sales_spans
 from db.session import jobs_database
 from workers.app import app
 from workers.clock import on_tick
@@ -54,13 +54,13 @@ def refresh(connection: Connection, timezone: str) -> int:
     Returns:
         How many days were computed, 31 if more may be left.
     """
-    if not sales.take_lock(connection):
+    if not sales_rollups.take_lock(connection):
         return 0
     sales.use_zone(connection, timezone)
-    changed = sales.changed_days(connection)
+    changed = sales_rollups.changed_days(connection)
     days = sorted(changed.keys() | _never_held(connection))[-_DAYS_A_STEP:]
     for first, last in sales.ranges(days):
-        sales.roll_up(connection, first, last, _changes_of(changed, first, last))
+        sales_rollups.roll_up(connection, first, last, _changes_of(changed, first, last))
     sales_spans.complete(connection)
     return len(days)
 
@@ -71,7 +71,7 @@ def _never_held(connection: Connection) -> set[date]:
     if first is None:
         return set()
     _, today = sales.clock(connection)
-    return set(sales.span(first, today)) - sales.rolled_days(connection, first, today)
+    return set(sales.span(first, today)) - sales_rollups.rolled_days(connection, first, today)
 
 
 def _changes_of(changed: dict[date, list[int]], first: date, last: date) -> list[int]:
@@ -82,12 +82,12 @@ def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
     """Compute a range of days again; the same answer whoever asks how often."""
     timezone = worker_settings().shop_timezone
     sales.use_zone(connection, timezone)
-    changed = sales.changed_days(connection)
+    changed = sales_rollups.changed_days(connection)
     first = max(command.start_date, sales.first_order_day(connection) or date.max)
     # Of days to come there is nothing to keep.
     last = min(command.end_date, sales.clock(connection)[1])
     if first <= last:
-        sales.roll_up(connection, first, last, _changes_of(changed, first, last))
+        sales_rollups.roll_up(connection, first, last, _changes_of(changed, first, last))
     sales_spans.complete(connection)
     return {
         "startDate": command.start_date.isoformat(),
@@ -100,5 +100,5 @@ def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
 @app.task(name=REBUILD)
 def run_rebuilds() -> None:
     """Celery: do the recomputations that are waiting."""
-    while run_next(jobs_database(), ANALYTICS, rebuild, alone=sales.take_lock):
+    while run_next(jobs_database(), ANALYTICS, rebuild, alone=sales_rollups.take_lock):
         pass

@@ -4,7 +4,7 @@ A transaction counts the days of one time zone, which `use_zone` sets for it: th
 read the zone from there, the key of the rollups included, so that the two cannot disagree.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -20,9 +20,7 @@ from db.queries.prepared import execute
 from db.queries.sales_spans import Piece
 
 _SOLD = ", ".join(f"'{status}'" for status in SOLD_STATUSES)
-_ZONE = "current_setting('TimeZone')"
-# Two rollups at once would write the same days.
-_ROLLUP_LOCK = 7_306_003
+ZONE = "current_setting('TimeZone')"
 
 
 class UnknownZoneError(ValueError):
@@ -55,12 +53,6 @@ def use_zone(connection: Connection, timezone: str) -> None:
         raise UnknownZoneError(timezone) from error
 
 
-def take_lock(connection: Connection) -> bool:
-    """Whether this transaction is now the one that writes rollups, until it ends."""
-    statement = text("SELECT pg_try_advisory_xact_lock(:key)")
-    return bool(connection.execute(statement, {"key": _ROLLUP_LOCK}).scalar())
-
-
 def clock(connection: Connection) -> tuple[datetime, date]:
     """When this transaction began, and which day that is; it sees all commits before."""
     row = connection.execute(text("SELECT now(), now()::date")).one()
@@ -72,24 +64,6 @@ def first_order_day(connection: Connection) -> date | None:
     found: date | None = connection.execute(
         text("SELECT min(created_at)::date FROM orders")
     ).scalar()
-    return found
-
-
-def rolled_days(connection: Connection, start: date, end: date) -> set[date]:
-    """The days of a range that have a rollup, be it still right or not."""
-    statement = text(
-        f"SELECT day FROM sales_days WHERE timezone = {_ZONE}"  # noqa: S608 - our own names
-        " AND day BETWEEN :start AND :end"
-    )
-    return set(connection.execute(statement, {"start": start, "end": end}).scalars())
-
-
-def changed_days(connection: Connection) -> dict[date, list[int]]:
-    """The days whose sales have changed since they were rolled up, with the rows that say so."""
-    found: dict[date, list[int]] = {}
-    statement = text("SELECT accepted_at::date, id FROM sales_changes ORDER BY id")
-    for day, change in connection.execute(statement):
-        found.setdefault(day, []).append(change)
     return found
 
 
@@ -140,7 +114,7 @@ class State:
 _STATE = f"""
     SELECT now(), now()::date, ARRAY(SELECT DISTINCT accepted_at::date FROM sales_changes),
            min(day), max(day)
-    FROM sales_days WHERE timezone = {_ZONE}
+    FROM sales_days WHERE timezone = {ZONE}
 """  # noqa: S608 - our own names
 
 
@@ -179,7 +153,7 @@ _ROLLED = f"""
            {sales_spans.COUNT}
     FROM (
         SELECT * FROM sales_days
-        WHERE timezone = {_ZONE} AND day BETWEEN %(start)s::date AND %(end)s::date ORDER BY day
+        WHERE timezone = {ZONE} AND day BETWEEN %(start)s::date AND %(end)s::date ORDER BY day
     ) AS days
 """  # noqa: S608
 
@@ -223,8 +197,12 @@ _RANGE = """
 """
 
 
-def _orders(ranges_count: int) -> str:
-    """The orders of so many ranges, written out: the planner must see how long they are."""
+def orders_in(ranges_count: int) -> str:
+    """SQL for the sold orders of so many ranges and their days.
+
+    The ranges are written out, as places ``first_0``, ``last_0`` and so on: the planner must see
+    how long they are.
+    """
     conditions = " OR ".join(f"({_RANGE.format(n=n)})" for n in range(ranges_count))
     return f"""
         SELECT o.id, o.created_at::date AS day FROM orders o
@@ -232,8 +210,9 @@ def _orders(ranges_count: int) -> str:
     """  # noqa: S608 - our own names
 
 
-def _orders_by_day(ranges_count: int) -> str:
-    orders = _orders(ranges_count)
+def orders_by_day(ranges_count: int) -> str:
+    """SQL for the orders, units and revenue by day of so many ranges, in parts to be summed."""
+    orders = orders_in(ranges_count)
     return f"""
         SELECT o.day, count(*) AS orders, 0 AS units, 0 AS revenue FROM ({orders}) o GROUP BY o.day
         UNION ALL
@@ -249,7 +228,7 @@ def _by_product(ranges_count: int) -> str:
             {sales_spans.SUMS}
             UNION ALL
             SELECT i.product_id, i.quantity, i.line_total
-            FROM ({_orders(ranges_count)}) o JOIN order_items i ON i.order_id = o.id
+            FROM ({orders_in(ranges_count)}) o JOIN order_items i ON i.order_id = o.id
         ) AS all_sources
         GROUP BY product_id HAVING sum(units) > 0
     """  # noqa: S608
@@ -261,7 +240,7 @@ def by_day(connection: Connection, where: Sources) -> list[DaySales]:
         return where.held
     statement = f"""
         SELECT day, sum(orders)::bigint, sum(units)::bigint, sum(revenue)::numeric(20, 2)
-        FROM ({_orders_by_day(len(where.fresh))}) AS counted
+        FROM ({orders_by_day(len(where.fresh))}) AS counted
         GROUP BY day
     """  # noqa: S608
     counted = [DaySales(*row) for row in connection.exec_driver_sql(statement, where.ranges())]
@@ -310,61 +289,3 @@ def unsold_products(connection: Connection, where: Sources, since: date) -> int:
     wanted = {"since": since, **_by_product_of(where)}
     found: int = connection.exec_driver_sql(statement, wanted).scalar_one()
     return found
-
-
-_FORGET = [
-    f"DELETE FROM {table} WHERE timezone = {_ZONE} AND day BETWEEN %(first_0)s AND %(last_0)s"  # noqa: S608
-    for table in ("product_sales_days", "sales_days")
-]
-_ROLL_UP_PRODUCTS = f"""
-    INSERT INTO product_sales_days (timezone, day, product_id, units, revenue)
-    SELECT {_ZONE}, o.day, i.product_id, sum(i.quantity), sum(i.line_total)
-    FROM ({_orders(1)}) o JOIN order_items i ON i.order_id = o.id
-    GROUP BY o.day, i.product_id
-"""  # noqa: S608
-_ROLL_UP_DAYS = f"""
-    INSERT INTO sales_days (timezone, day, orders, units, revenue)
-    SELECT {_ZONE}, day, sum(orders), sum(units), sum(revenue)
-    FROM (
-        SELECT %(first_0)s::date + n AS day, 0 AS orders, 0 AS units, 0 AS revenue
-        FROM generate_series(0, %(last_0)s::date - %(first_0)s::date) AS n
-        UNION ALL {_orders_by_day(1)}
-    ) AS with_empty_days
-    GROUP BY day
-"""  # noqa: S608
-
-
-def roll_up(connection: Connection, start: date, end: date, changes: Collection[int]) -> None:
-    """Write the rollups of a range of days anew and strike the changes that led to it.
-
-    Their spans are gone then, until `sales_spans.complete`; the answers are exact without them.
-
-    Args:
-        connection: in a transaction that has read ``changes`` before; the counting statements
-            come later and so see at least what those changes tell of.
-        start: the first day.
-        end: the last day.
-        changes: rows of `sales_changes` that this makes good.
-    """
-    _forget_other_zones(connection)
-    place = {"first_0": start, "last_0": end}
-    for statement in (*_FORGET, _ROLL_UP_PRODUCTS, _ROLL_UP_DAYS):
-        connection.exec_driver_sql(statement, place)
-    connection.execute(
-        text("DELETE FROM sales_changes WHERE id = ANY(:changes)"), {"changes": list(changes)}
-    )
-
-
-_FORGET_OTHER_ZONES = [
-    text(f"DELETE FROM {table} WHERE timezone <> {_ZONE}")  # noqa: S608
-    for table in ("sales_days", "product_sales_days", "product_sales_spans")
-]
-
-
-def _forget_other_zones(connection: Connection) -> None:
-    """Struck changes are not told to the rollups of a zone that the shop has left: drop those."""
-    days, *products = _FORGET_OTHER_ZONES
-    # The other tables are long; they hold no zone that the first does not.
-    if connection.execute(days).rowcount:
-        for statement in products:
-            connection.execute(statement)

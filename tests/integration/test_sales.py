@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.queries import sales
+from db.queries import sales, sales_rollups
 from tasks.analytics import rebuild, refresh
 from tests.factories.sales import Shop
 from workers.commands import ChangeOrderStatus, CreateOrder, RebuildRollups
@@ -142,7 +142,7 @@ def test_an_hour_shown_twice_at_midnight_belongs_to_its_day_both_times(
             sales.use_zone(connection, "America/Havana")
             # Day by day, so that each has its own bounds.
             for day in (date(2025, 11, 1), date(2025, 11, 2)):
-                sales.roll_up(connection, day, day, [])
+                sales_rollups.roll_up(connection, day, day, [])
 
 
 def test_a_day_that_a_zone_left_out_is_empty(client: Any, shop: Shop) -> None:
@@ -437,7 +437,7 @@ def _play(shop: Shop, database: Any, products: list[Any], steps: list[Any]) -> N
             case ("roll up as before spans", first, length):
                 day = begin.date() + timedelta(days=first)
                 with database.transaction() as connection:
-                    sales.roll_up(connection, day, day + timedelta(days=length), [])
+                    sales_rollups.roll_up(connection, day, day + timedelta(days=length), [])
 
 
 def test_many_scattered_changes(client: Any, shop: Shop, database: Any) -> None:
@@ -479,7 +479,7 @@ def test_a_year_is_read_from_spans_of_days(client: Any, shop: Shop, database: An
         shop.move(order_id, "cancelled")
     check(18)
     with database.transaction() as connection:
-        sales.roll_up(connection, end - timedelta(days=40), end - timedelta(days=35), [])
+        sales_rollups.roll_up(connection, end - timedelta(days=40), end - timedelta(days=35), [])
     check(365)
     _refresh(database)
     check(8)
