@@ -9,7 +9,7 @@ from web.stream_tracks import Missed, Place, Snapshot, StreamEvent, Track
 # Events read and sent at once to one client that is behind.
 PAGE = 500
 # Further behind than this, the snapshot is the shorter way for everybody.
-_MAX_BEHIND = 10_000
+_MAX_BEHIND = 100_000
 
 
 # A place that no stream knows.

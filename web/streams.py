@@ -26,7 +26,7 @@ from web.stream_tracks import Clients, Missed, Place, Shown, Snapshot, StreamEve
 log = structlog.get_logger(__name__)
 
 # Who is further behind than this many pages of recovery starts from the snapshot.
-_MAX_PAGES = 40
+_MAX_PAGES = 400
 # A hint of many streams lets others have their turn after so long.
 _TURN_SECONDS = 0.005
 
