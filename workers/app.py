@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from billiard import active_children  # type: ignore[import-untyped]
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.app.amqp import AMQP
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_process_init, worker_shutting_down
@@ -20,6 +20,7 @@ from kombu.connection import Connection
 
 import beat_schedule
 from db.session import LINE_SECONDS, jobs_database, line_database, marker_database
+from workers.ending import begin_to_end
 from workers.logs import configure_logs
 from workers.settings import worker_settings
 
@@ -50,6 +51,9 @@ _CHILD_DATA_BYTES = 1024**3
 
 # From being asked to end until it has, whatever stands in the way: longer than any batch may take.
 _END_SECONDS = 8.0
+# The same when it ends by itself, as it does if Redis dies under a task: soon, since nobody else
+# is on, and yet long enough for a batch.
+_BROKEN_SECONDS = 1.0
 
 # It warns of pickles under root; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -138,20 +142,38 @@ def _limit_memory(**_: Any) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (_CHILD_DATA_BYTES, hard))
 
 
+class _EndInTime(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sees to it that a worker that has begun to end is gone in time."""
+
+    def close(self, worker: Any) -> None:
+        """Called as soon as it begins to end, by itself or because it was asked to."""
+        _end_within(_BROKEN_SECONDS if worker.exitcode else _END_SECONDS, worker.exitcode or 0)
+
+
+app.steps["worker"].add(_EndInTime)
+
+
 @worker_shutting_down.connect
 def _end_in_time(**_: Any) -> None:
-    """Children that stand still, or results that never come, would be waited for without end.
+    """It has been asked to end, and may be anywhere, such as on its way to Redis."""
+    _end_within(_END_SECONDS, 0)
 
+
+def _end_within(seconds: float, code: int) -> None:
+    """Begin nothing new, and end after so long at the latest.
+
+    Children that stand still, and results that never come, would be waited for without end.
     Whatever is broken off has not committed, and is taken up by the next worker.
     """
-    timer = threading.Timer(_END_SECONDS, _end_at_once)
+    begin_to_end()
+    timer = threading.Timer(seconds, _end_at_once, (seconds, code))
     timer.daemon = True
     timer.start()
 
 
-def _end_at_once() -> None:
-    log.warning("worker_ends_at_once", seconds=_END_SECONDS)
+def _end_at_once(seconds: float, code: int) -> None:
+    log.warning("worker_ends_at_once", seconds=seconds)
     for child in active_children():
         with suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)
-    os._exit(0)
+    os._exit(code)

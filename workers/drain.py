@@ -7,6 +7,7 @@ from db.session import Database, line_database
 from workers.app import app
 from workers.bulk import pace
 from workers.dispatch import DRAIN, wake
+from workers.ending import is_ending
 from workers.runner import apply_and_look, apply_bulk
 
 # Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
@@ -17,7 +18,7 @@ _HEARTBEAT_SECONDS = 1.0
 
 
 def drain(database: Database) -> bool:
-    """Apply the line until it is empty or the time is up.
+    """Apply the line until it is empty, the time is up, or this worker is about to end.
 
     Returns:
         Whether more may be waiting.
@@ -26,7 +27,7 @@ def drain(database: Database) -> bool:
         sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
     """
     deadline = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not is_ending():
         ended, waits = apply_and_look(database)
         if ended:
             pace.single()
