@@ -21,6 +21,8 @@ REQUESTS ?= 25
 TALKS ?= 200
 # How long `make faults` and `make soak` break things at random, in minutes.
 MINUTES ?= 1
+# With LOAD=bench, `make faults` has the benchmark's load beside each fault.
+LOAD ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo test browser-test check fuzz faults soak bench lock clean
@@ -45,7 +47,7 @@ fuzz: .venv/.installed-dev ## Throw everything at a running service: make fuzz S
 		$(BIN)/python -m pytest tests/fuzz -s --timeout 3600
 
 faults: .venv/.installed-dev ## Break everything, for a quarter of an hour: make faults SEED=7
-	FAULT_SEED=$(SEED) FAULT_MINUTES=$(MINUTES) FAULT_REPORT=build/faults.md \
+	FAULT_LOAD=$(LOAD) FAULT_SEED=$(SEED) FAULT_MINUTES=$(MINUTES) FAULT_REPORT=build/faults.md \
 		$(BIN)/python -m pytest tests/faults -m "long or not long" --timeout 1200 $(TESTS)
 
 soak: .venv/.installed-dev ## Break things at random for so long: make soak MINUTES=10 SEED=7

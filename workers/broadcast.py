@@ -32,7 +32,8 @@ def connect_redis(timeout: float = 0.25) -> Redis:
 
 
 @lru_cache
-def _redis() -> Redis:
+def redis_client() -> Redis:
+    """One for all that this process publishes."""
     return connect_redis()
 
 
@@ -42,7 +43,7 @@ def channel() -> str:
 
     Redis' channels know no database numbers: two shops on one server would hear each other.
     """
-    return f"pms:events:{_redis().connection_pool.connection_kwargs.get('db', 0)}"
+    return f"pms:events:{redis_client().connection_pool.connection_kwargs.get('db', 0)}"
 
 
 def broadcast(events: Sequence[tuple[str, int, str, str]]) -> None:
@@ -61,7 +62,7 @@ def broadcast(events: Sequence[tuple[str, int, str, str]]) -> None:
         [(stream, position, name, orjson.Fragment(data)) for stream, position, name, data in events]
     )
     try:
-        _redis().publish(channel(), message)
+        redis_client().publish(channel(), message)
     except (RedisError, OSError) as error:
         log.warning("broadcast_failed", error=repr(error), events=len(events), **_about(message))
 

@@ -17,6 +17,7 @@ from workers.app import app
 from workers.commands import Command, encode
 from workers.crash import may_crash
 from workers.settings import worker_settings
+from workers.standby import call
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,8 @@ DRAIN = "line.drain"
 REBUILD = "analytics.rebuild"
 # The first wish is published at once; those that come so soon after it share the next message.
 _SPACING_SECONDS = 0.005
+# A message is sent so often although a drain stands by and was called: it may have died just now.
+_UNSENT_SECONDS = 1.0
 # A publish that cannot be made soon is left to the sweeper.
 _PUBLISH = {"retry": False, "expires": 60}
 
@@ -99,14 +102,16 @@ def wake(queue: str = LINE) -> None:
 class Waker:
     """Wakes workers off the request path: one message for all that wait at the moment.
 
-    A frozen Redis holds a publish for seconds; here it holds only this thread, and requests
-    go on. What could not be published is found by the sweeper.
+    A drain that stands by is called, which is faster than a message. A frozen Redis holds a
+    publish for seconds; here it holds only this thread, and requests go on. What could not be
+    published is found by the sweeper.
     """
 
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._queues: set[str] = set()
         self._rests = False
+        self._sent_at = 0.0
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -132,7 +137,15 @@ class Waker:
             self._queues = set()
             for queue in queues:
                 try:
-                    wake(queue)
+                    self._wake(queue)
                 except Exception as error:
                     log.warning("wake_failed", queue=queue, error=repr(error))
             time.sleep(_SPACING_SECONDS)
+
+    def _wake(self, queue: str) -> None:
+        if queue != ANALYTICS:
+            is_heard, now = call(), time.monotonic()
+            if is_heard and now - self._sent_at < _UNSENT_SECONDS:
+                return
+            self._sent_at = now
+        wake(queue)

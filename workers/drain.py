@@ -1,6 +1,7 @@
-"""Drains: what a message to the line's workers is; it applies until nothing waits."""
+"""Drains: what a message to the line's workers is; it applies until nothing comes any more."""
 
 import time
+from collections.abc import Callable
 
 from db.queries.installation import beat_heart
 from db.session import Database, line_database
@@ -9,6 +10,7 @@ from workers.bulk import pace
 from workers.dispatch import DRAIN, wake
 from workers.ending import is_ending
 from workers.runner import apply_and_look, apply_bulk
+from workers.standby import Standby
 
 # Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
 # the last one still has more than half of it.
@@ -17,8 +19,13 @@ DRAIN_SECONDS = 2.5
 _HEARTBEAT_SECONDS = 1.0
 
 
-def drain(database: Database) -> bool:
+def drain(database: Database, hears: Callable[[float], bool] = lambda deadline: False) -> bool:
     """Apply the line until it is empty, the time is up, or this worker is about to end.
+
+    Args:
+        database: whose line.
+        hears: called when it is empty, with the time by the monotonic clock when this drain has
+            to end; whether to look again.
 
     Returns:
         Whether more may be waiting.
@@ -34,7 +41,9 @@ def drain(database: Database) -> bool:
         if waits.bulks:
             ended += apply_bulk(database)
         elif not waits.singles:
-            return False
+            if not hears(deadline):
+                return False
+            continue
         if ended == 0:
             return False
     return True
@@ -42,11 +51,19 @@ def drain(database: Database) -> bool:
 
 @app.task(name=DRAIN)
 def drain_line() -> None:
-    """Celery: apply what is waiting, and leave a sign of life."""
+    """Celery: apply what is waiting, and for a moment what comes, and leave a sign of life."""
     database = line_database()
-    more = drain(database)
+
+    def hears(deadline: float) -> bool:
+        _signs_of_life(database)
+        return _standby.hears(deadline)
+
+    try:
+        more = drain(database, hears)
+    finally:
+        called = _standby.leave()
     _signs_of_life(database)
-    if more:
+    if more or called:
         wake()
 
 
@@ -65,3 +82,4 @@ class _SignsOfLife:
 
 
 _signs_of_life = _SignsOfLife()
+_standby = Standby()

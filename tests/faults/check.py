@@ -85,7 +85,7 @@ def check_all(
         AssertionError: something was lost, doubled, out of order, or does not add up.
     """
     queued = LOST["operations without an end"]
-    wait_until(lambda: not ask_database(service, queued), 30)
+    wait_until(lambda: not ask_database(service, queued), 60)
     wrong: dict[str, int] = {}
     for column, queries in (("lost", LOST), ("doubled", DOUBLED), ("uneven", UNEVEN)):
         for name, query in queries.items():
@@ -111,6 +111,10 @@ _LIVES = """
     FROM operations o LEFT JOIN stock_movements m ON m.operation_id = o.id
     WHERE o.product_id = :product AND o.kind = 'adjust-stock'"""
 
+_ENDED = """
+    SELECT count(*) FROM operations
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('succeeded', 'dead')"""
+
 
 def _check_load(wrong: dict[str, int], fault: Fault, load: Load) -> None:
     """What was accepted has had its effect, once, in the order of each client's asking."""
@@ -124,6 +128,10 @@ def _check_load(wrong: dict[str, int], fault: Fault, load: Load) -> None:
         turns = [turn for one in mine if (turn := lives.get(one, [None, None])[1]) is not None]
         swapped = sum(later < earlier for earlier, later in itertools.pairwise(turns))
         _note(wrong, fault, "out_of_order", "effects before earlier ones", swapped)
+    if load.flood is not None:
+        accepted = load.flood.stop()
+        ended = ask_database(load.service, _ENDED, ids=accepted)
+        _note(wrong, fault, "lost", "of a flood without an end", len(accepted) - ended)
 
 
 def _check_watcher(wrong: dict[str, int], fault: Fault, watcher: Watcher) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from db.session import jobs_database, line_database, marker_database, web_database
+from tests.faults.flood import PRODUCTS, Flood
 from tests.faults.load import Load
 from tests.faults.report import Fault, Report
 from tests.faults.watcher import Watcher
@@ -68,14 +69,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture
+def flood(
+    service: Service, fault: Fault, new_product: Callable[..., str], tmp_path: Path
+) -> Iterator[Flood | None]:
+    """The benchmark's load beside each fault, with ``FAULT_LOAD=bench``."""
+    if os.environ.get("FAULT_LOAD") != "bench":
+        yield None
+        return
+    wait_until(lambda: is_healthy(service), 30)
+    with Flood(service, [new_product() for _ in range(PRODUCTS)], tmp_path) as found:
+        yield found
+    found.tell(fault)
+
+
+@pytest.fixture
 def load(
-    service: Service, admin_key: str, new_product: Callable[..., str]
+    service: Service, admin_key: str, new_product: Callable[..., str], flood: Flood | None
 ) -> Iterator[Callable[..., Load]]:
     """Start clients that post; they are stopped at the latest with the test."""
     running: list[Load] = []
 
     def start(clients: int = 3, urls: tuple[str, ...] = (), pause: float = 0.0) -> Load:
-        found = Load(service, admin_key, new_product(), urls=urls, pause=pause)
+        found = Load(service, admin_key, new_product(), urls=urls, pause=pause, flood=flood)
         running.append(found.start(clients))
         wait_until(lambda: len(found.accepted) > (0 if pause else 20), 30)
         return found

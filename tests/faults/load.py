@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import NewConnectionError
 
+from tests.faults.flood import Flood
 from tests.functional.service import Api, Service, wait_until
 
 
@@ -36,6 +37,7 @@ class Load:
         wrong: answers that nobody may get.
         urls: of the web processes; a client whose connection broke goes on to the next.
         pause: seconds between the requests of a client.
+        flood: of other clients on other products, stopped with this load.
     """
 
     service: Service
@@ -50,6 +52,7 @@ class Load:
     wrong: list[str] = field(default_factory=list)
     urls: tuple[str, ...] = ()
     pause: float = 0.0
+    flood: Flood | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -70,6 +73,8 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        if self.flood is not None:
+            self.flood.stop()
         assert self.wrong == [], self.wrong[:5]
 
     def more(self, count: int = 50) -> Callable[[], bool]:

@@ -1,5 +1,6 @@
 """The table of a run, fault by fault: how often it was injected, and what came of it."""
 
+import os
 import platform
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,11 @@ _HEAD = (
     "| fault | injected | recovered within | lost | doubled | out of order |",
     "| --- | ---: | ---: | ---: | ---: | ---: |",
 )
+
+
+def _load() -> str:
+    load = os.environ.get("FAULT_LOAD")
+    return f" LOAD={load}" if load else ""
 
 
 @dataclass
@@ -106,7 +112,7 @@ class Report:
         lines = [
             "# What was broken, and what came of it",
             "",
-            f"`make faults SEED={seed}` on {cores} cores with {memory:.0f} GiB, "
+            f"`make faults SEED={seed}{_load()}` on {cores} cores with {memory:.0f} GiB, "
             f"{platform.system()}, Python {platform.python_version()}.",
             "",
             *self._table(),

@@ -95,7 +95,7 @@ def test_colours_for_what_ends_on_a_terminal() -> None:
 
 def test_a_broadcast_that_fails_names_whose_events_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = Redis(host="127.0.0.1", port=1)
-    monkeypatch.setattr(broadcast, "_redis", lambda: nowhere)
+    monkeypatch.setattr(broadcast, "redis_client", lambda: nowhere)
     monkeypatch.setattr(broadcast, "log", broadcast.structlog.get_logger())
     events: list[tuple[str, int, str, Any]] = [
         ("stock:p", 1, "inventory_update", '{"operationId": "o-1"}'),
