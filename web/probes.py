@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.errors import is_unmigrated
 from db.queries.installation import heartbeat_ages
-from db.queries.metrics import Queue, queue
+from db.queries.metrics import Queue, pulse
 from db.session import Database, make_engine
 from workers.dispatch import Waker
 
@@ -163,11 +163,12 @@ class Pulse:
 
     def _ask(self) -> Signs:
         with self.engine.connect() as connection:
-            ages = heartbeat_ages(connection)
             now = time.monotonic()
             if now >= self._count_due:
-                self._queue = queue(connection, _COUNT_AT_MOST)
+                ages, self._queue = pulse(connection, _COUNT_AT_MOST)
                 self._count_due = now + _COUNT_SHARE * (time.monotonic() - now)
+            else:
+                ages = heartbeat_ages(connection)
         return Signs(ages, self._queue, at=now)
 
     def _ask_worker(self, signs: Signs) -> None:

@@ -28,6 +28,7 @@ from web.browsers import unsniffed
 from web.envelope import WSGI
 from web.server_protocol import Protocol
 from web.settings import web_settings
+from workers.collector import spare_the_collector
 from workers.logs import configure_logs
 
 log = structlog.get_logger(__name__)
@@ -99,6 +100,7 @@ def serve() -> None:
         sys.exit(f"PORT={settings.port}: cannot listen on {settings.host}: {error.strerror}")
     web = create_web()
     web.start()
+    spare_the_collector()
     stopping = eventlet.event.Event()
 
     def stop(*_: object) -> None:

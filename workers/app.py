@@ -1,6 +1,5 @@
 """The Celery application: how messages travel, and nothing about what they mean."""
 
-import gc
 import os
 import resource
 import signal
@@ -20,6 +19,7 @@ from kombu.connection import Connection
 
 import beat_schedule
 from db.session import LINE_SECONDS, jobs_database, line_database, marker_database
+from workers.collector import spare_the_collector
 from workers.ending import begin_to_end
 from workers.logs import configure_logs
 from workers.settings import worker_settings
@@ -53,7 +53,7 @@ _CHILD_DATA_BYTES = 1024**3
 _END_SECONDS = 8.0
 # The same when it ends by itself, as it does if Redis dies under a task: soon, since nobody else
 # is on, and yet long enough for a batch.
-_BROKEN_SECONDS = 1.0
+_BROKEN_SECONDS = 0.5
 
 # It warns of pickles under root; only JSON is accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -127,11 +127,7 @@ def _leave_parents_connections(**_: Any) -> None:
         database.forget_inherited_connections()
 
 
-@worker_process_init.connect
-def spare_the_collector(**_: Any) -> None:
-    """What is loaded stays: looking through it for garbage is a fifth of what a batch costs."""
-    gc.collect()
-    gc.freeze()
+worker_process_init.connect(spare_the_collector)
 
 
 @worker_process_init.connect

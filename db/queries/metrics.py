@@ -54,8 +54,10 @@ def open_alerts_by_severity(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
 
 
-_QUEUE = text("""
+_PULSE = text("""
     SELECT
+        (SELECT coalesce(json_object_agg(name, extract(epoch FROM clock_timestamp() - at)), '{}')
+         FROM heartbeats),
         (SELECT count(*) FROM
             (SELECT FROM operations WHERE status = 'queued' LIMIT :at_most) AS waiting),
         (SELECT extract(epoch FROM clock_timestamp() - min(oldest.created_at))::float
@@ -86,11 +88,12 @@ class Queue:
     dead: int
 
 
-def queue(connection: Connection, at_most: int) -> Queue:
-    """How many operations wait for their end, or were given up.
+def pulse(connection: Connection, at_most: int) -> tuple[dict[str, float], Queue]:
+    """What `heartbeat_ages` tells, and how many operations wait for their end, or were given up.
 
     Args:
         connection: in the caller's transaction.
         at_most: where counting stops, so that a long queue does not cost more and more.
     """
-    return Queue(*connection.execute(_QUEUE, {"at_most": at_most}).one())
+    ages, *waiting = connection.execute(_PULSE, {"at_most": at_most}).one()
+    return ages, Queue(*waiting)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from db.session import line_database, web_database
 from tests.factories.shop import new_key, new_products
 from workers.app import app as celery
-from workers.app import spare_the_collector
+from workers.collector import spare_the_collector
 from workers.commands import AdjustStock
 from workers.dispatch import record
 from workers.logs import configure_logs
