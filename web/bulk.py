@@ -17,7 +17,7 @@ from uuid_utils.compat import uuid7
 from db.models.bulk import MOST_ATOMIC_ROWS, MOST_ROWS
 from db.queries import bulks
 from web.auth import needs
-from web.bulk_rows import Row, rows_of_csv, rows_of_json
+from web.bulk_rows import Row, rows_of_csv, rows_of_json, whole
 from web.errors import Invalid, unavailable
 from web.idempotency import Claim
 from web.prepared import accept_with, finish
@@ -123,8 +123,8 @@ def _checked(
     parsed: list[tuple[int, str, BulkRowIn]] = []
     faults: list[tuple[str, str]] = []
     for number, pointer, fields in piece:
-        if is_csv and fields.get("quantity", "").isdecimal():
-            fields["quantity"] = int(fields["quantity"][:20])
+        if is_csv and "quantity" in fields:
+            fields["quantity"] = whole(fields["quantity"])
         try:
             parsed.append((number, pointer, _row.validate_python(fields)))
         except ValidationError as error:

@@ -154,6 +154,17 @@ def rows_of_csv(
         raise _unreadable(number + 1, f"cannot be read: {said}") from None
 
 
+def whole(cell: str) -> int | str:
+    """The whole number of a cell, in ASCII digits; what is none stays as it is, to be refused.
+
+    Of an absurdly long one as many digits count as put it out of all bounds: more would cost.
+    """
+    sign, digits = ("-", cell[1:]) if cell.startswith("-") else ("", cell)
+    if not (digits.isascii() and digits.isdigit()):
+        return cell
+    return int(sign + (digits.lstrip("0")[:19] or "0"))
+
+
 def _names(
     heading: str, separator: str, columns: dict[str, str], needed: tuple[tuple[str, ...], ...]
 ) -> list[str]:

@@ -496,6 +496,16 @@ def test_csv_in_many_forms(
 HEAD = b"sku,quantity,type\n"
 
 
+@pytest.mark.parametrize("zeros", [1, 18, 60_000])
+def test_leading_zeros_of_csv_change_no_number(
+    client: Any, product: Product, apply_line: Callable[[], None], zeros: int
+) -> None:
+    mug = product(sku="MUG")
+    assert post_csv(client, HEAD + b"MUG," + b"0" * zeros + b"12345,increment\n").status_code == 202
+    apply_line()
+    assert stock(client, mug) == 12_345
+
+
 @pytest.mark.parametrize(
     ("body", "pointer", "said"),
     [
@@ -514,7 +524,14 @@ HEAD = b"sku,quantity,type\n"
         (HEAD + b"M\xfcG,5,increment\n", "#row=2", "no UTF-8"),
         ("sku,quantity,type\n".encode("utf-16"), "#row=1", "UTF-16"),
         (HEAD + b"MUG,5,increment\nMUG,five,increment\n", "#row=3", "quantity: must be an integer"),
-        (HEAD + b"MUG,-5,increment\n", "#row=2", "quantity"),
+        (HEAD + b"MUG,-5,increment\n", "#row=2", "quantity: must be at least 1"),
+        (HEAD + b"MUG,+5,increment\n", "#row=2", "quantity: must be an integer"),
+        (HEAD + b"MUG,1_0,increment\n", "#row=2", "quantity: must be an integer"),
+        (HEAD + "MUG,\u0665,increment\n".encode(), "#row=2", "quantity: must be an integer"),
+        (HEAD + "MUG,\uff15,increment\n".encode(), "#row=2", "quantity: must be an integer"),
+        (HEAD + b"MUG,5\xc2\xb2,increment\n", "#row=2", "quantity: must be an integer"),
+        (HEAD + b"MUG,1" + b"0" * 60_000 + b",increment\n", "#row=2", "at most 1,000,000,000"),
+        (HEAD + b"MUG,-1" + b"0" * 60_000 + b",increment\n", "#row=2", "must be at least 1"),
         (HEAD + b"MUG,0,increment\n", "#row=2", "quantity"),
         (HEAD + b"MUG,1e3,increment\n", "#row=2", "quantity"),
         (HEAD + b"MUG,5,plus\n", "#row=2", "type"),
