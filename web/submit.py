@@ -25,7 +25,7 @@ from web.idempotency import Claim
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.waiters import Waiter
-from workers.commands import Command, CreateOrder
+from workers.commands import AdjustMany, Command, CreateOrder
 from workers.dispatch import new_operation, record
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,9})\"?\s*(?:$|[,;])", re.IGNORECASE)
@@ -111,9 +111,12 @@ def seconds_to_wait() -> int | None:
 
 
 def _ended(operation: Operation, waiter: Waiter) -> Operation:
-    """The operation with its end: as the event told it, or as the database has it."""
+    """The operation with its end: as the event told it, or as the database has it.
+
+    Of a bulk the event tells neither the rows nor how far it is, and so the database is asked.
+    """
     told = waiter.told
-    if told is not None:
+    if told is not None and operation.kind != AdjustMany.kind:
         return replace(
             operation,
             status=told["status"],

@@ -80,6 +80,27 @@ def test_a_worker_killed_in_the_middle_goes_on_where_it_was(
     assert made == total
 
 
+@pytest.mark.parametrize("query", ["", "?dryRun=true", "?atomic=true"])
+def test_who_waits_for_the_end_is_told_what_can_be_read_later(
+    api: Api, skus: list[str], query: str
+) -> None:
+    rows = [{"sku": name, "quantity": 1, "type": "increment"} for name in skus] * 300
+    rows.append({"sku": skus[0], "quantity": 1_000, "type": "decrement"})
+    waited = api.post(PATH + query, json=rows, headers={"Prefer": "wait=30"})
+    assert waited.headers["Preference-Applied"] == "wait=30"
+    read = api.get(waited.headers["Location"]).json()
+    if "atomic" in query:
+        assert waited.status_code == 409, waited.text
+        assert waited.json()["refused"] == read["error"]["refused"]
+        assert [one["row"] for one in waited.json()["refused"]] == [900]
+    else:
+        assert waited.status_code == 200, waited.text
+        for name in ("status", "progress", "result", "finishedAt"):
+            assert waited.json()[name] == read[name]
+        assert read["progress"] == {"done": 901, "total": 901}
+        assert [one["row"] for one in read["result"]["refusedRows"]] == [900]
+
+
 def test_an_upload_that_breaks_off_leaves_nothing(service: Service, api: Api) -> None:
     before = api.get("/api/operations?kind=adjust-many").json()["items"]
     target = urlsplit(service.url)
