@@ -1,12 +1,18 @@
-"""Exports: products, stock, movements and orders as tables for spreadsheets."""
+"""Exports: lists as tables for spreadsheets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from flask import Response
 
+from db.models.operation import Operation
 from db.models.product import Product
+from db.queries import alerts as alert_queries
+from db.queries import operations as operation_queries
+from db.queries import operator_alerts as operator_alert_queries
 from db.queries import orders as order_queries
 from db.queries import products as product_queries
 from db.queries import stock as stock_queries
@@ -28,6 +34,18 @@ MOVEMENT_COLUMNS = (
 ORDER_COLUMNS = (
     "id", "status", "createdAt", "updatedAt", "customerId", "shippingAddress", "currency", "total",
     "line", "productId", "name", "quantity", "unitPrice", "lineTotal",
+)  # fmt: skip
+OPERATION_COLUMNS = (
+    "id", "kind", "status", "attempts", "productId", "orderId", "retryOf", "requestId",
+    "createdAt", "finishedAt", "result", "error",
+)  # fmt: skip
+ALERT_COLUMNS = (
+    "id", "productId", "name", "severity", "stock", "threshold", "raisedAt", "raisedBy",
+    "resolvedAt", "resolvedBy",
+)  # fmt: skip
+SYSTEM_ALERT_COLUMNS = (
+    "id", "type", "message", "productId", "operationId", "raisedAt", "resolvedAt", "resolvedBy",
+    "component",
 )  # fmt: skip
 
 
@@ -97,3 +115,47 @@ def _lines(order: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
             line, item["product_id"], item["name"], item["quantity"], item["unit_price"],
             item["line_total"],
         )  # fmt: skip
+
+
+def operations(database: Database, **wanted: Any) -> Response:
+    """Operations, one row each."""
+
+    def page(before: UUID | None) -> list[Operation]:
+        with database.transaction() as connection:
+            return operation_queries.page(connection, limit=PAGE, before=before, **wanted)
+
+    found: Iterator[Operation] = keyset(page, lambda one: one.id)
+    rows = (
+        (
+            one.id, one.kind, one.status, one.attempts, one.product_id, one.order_id, one.retry_of,
+            one.request_id, one.created_at, one.finished_at, one.result, one.error,
+        )
+        for one in found
+    )  # fmt: skip
+    return table("operations", OPERATION_COLUMNS, rows)
+
+
+def alerts(database: Database, **wanted: Any) -> Response:
+    """The alerts of stock."""
+    return _alerts(database, "alerts", ALERT_COLUMNS, alert_queries.page, wanted)
+
+
+def system_alerts(database: Database, **wanted: Any) -> Response:
+    """What operators were told."""
+    columns, read = SYSTEM_ALERT_COLUMNS, operator_alert_queries.page
+    return _alerts(database, "system-alerts", columns, read, wanted)
+
+
+def _alerts(
+    database: Database,
+    name: str,
+    columns: tuple[str, ...],
+    read: Callable[..., list[dict[str, Any]]],
+    wanted: dict[str, Any],
+) -> Response:
+    def page(before: tuple[datetime, UUID] | None) -> list[dict[str, Any]]:
+        with database.transaction() as connection:
+            return read(connection, limit=PAGE, before=before, **wanted)
+
+    found = keyset(page, itemgetter("raised_at", "id"))
+    return table(name, columns, (tuple(row.values()) for row in found))

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import Connection
 
 from db.queries import operations
+from web import exports
 from web.answers import json_response
 from web.auth import needs
 from web.errors import Problem, not_found
@@ -27,6 +28,7 @@ from web.schemas.operations import (
 )
 from web.services import services
 from web.submit import record_for_key
+from web.tables import wants_csv
 from workers.commands import COMMANDS, AdjustMany, Command, decode
 from workers.operators import tell_retried
 from workers.tell import Told
@@ -58,15 +60,14 @@ def read_operation(operation_id: UUID) -> Response:
 @blueprint.input(OperationsQuery, location="query", arg_name="query")
 @blueprint.output(OperationPage)
 def list_operations(query: OperationsQuery) -> Response:
-    """Operations, newest first."""
+    """Operations, newest first; as CSV with `Accept: text/csv`."""
     place = decode_cursor(query.cursor, UUID)
+    wanted = {"status": query.status, "kind": query.kind}
+    if wants_csv():
+        return exports.operations(services().database, **wanted)
     with services().database.statement() as connection:
         rows = operations.page(
-            connection,
-            limit=query.limit + 1,
-            before=place[0] if place else None,
-            status=query.status,
-            kind=query.kind,
+            connection, limit=query.limit + 1, before=place[0] if place else None, **wanted
         )
     page = cut(rows, query.limit, lambda operation: [str(operation.id)])
     items = [OperationOut.of(operation) for operation in page["items"]]

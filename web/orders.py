@@ -112,6 +112,8 @@ def read_order(order_id: UUID) -> Response:
 def list_orders(query: OrdersQuery) -> Response:
     """Orders, newest first; as CSV, a row for each item, with `Accept: text/csv`."""
     place = decode_cursor(query.cursor, UUID)
+    if query.from_ is not None and query.to is not None and query.from_ > query.to:
+        raise Invalid(("?to", "must not be before from"))
     wanted = {
         "status": query.status,
         "customer_id": query.customer_id,

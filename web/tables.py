@@ -12,7 +12,7 @@ from flask import Response, request
 from web.schemas.base import rfc3339
 
 # A spreadsheet takes a cell that begins so for a formula, and may do what it says.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 #: Rows that are read at once.
 PAGE = 500
 

@@ -15,7 +15,7 @@ from db.models.operator_alert import (
     OperatorAlertType,
 )
 from db.models.stream import SYSTEM
-from db.queries import operator_alerts
+from db.queries import operator_alerts, products
 from db.queries.operator_alerts import Over
 from workers.events import Component, SystemAlerted
 from workers.tell import Told, tell
@@ -83,7 +83,13 @@ def tell_difference(
 
 def tell_whole(connection: Connection, cause: str | None, unseen: float = 0.0) -> Told:
     """A difference is there no more, or none is that was not seen for so many seconds."""
-    return _resolve(connection, INTEGRITY, cause, lambda over: f"Mended: {over.cause}.", unseen)
+
+    def message(over: Over) -> str:
+        known = products.prices(connection, [over.product_id]) if over.product_id else {}
+        names = [product.name for product in known.values()]
+        return f"Mended: {names[0] if names else over.cause}."
+
+    return _resolve(connection, INTEGRITY, cause, message, unseen)
 
 
 def _raise(connection: Connection, cause: str, alert: SystemAlerted, **when: float) -> Told:

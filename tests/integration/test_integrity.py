@@ -276,6 +276,7 @@ def test_the_night_tells_each_difference_once_and_that_it_is_mended(
     repair(REPAIRS, productId=mug)
     nightly.look_again(jobs_database())
     assert [one.get("resolved") for one in told(database, "integrity")] == [None, True]
+    assert told(database, "integrity")[1]["message"] == "Mended: Mug."
     assert client.get("/api/system/alerts").json["items"] == []
 
 

@@ -161,6 +161,11 @@ def test_a_zone_named_like_an_abbreviation_has_its_summer_time(client: Any, shop
     assert [row["orders"] for row in body["series"]] == [0, 1]
 
 
+def test_a_zone_with_a_plus_sign_that_became_a_blank(client: Any) -> None:
+    asked = "startDate=2026-07-01&endDate=2026-07-02&timezone=Etc/GMT+5"
+    assert client.get(f"/api/analytics/sales?{asked}").status_code == 200
+
+
 def test_rollups_of_a_zone_that_the_shop_left_and_came_back_to_are_not_stale(
     client: Any, shop: Shop, database: Any
 ) -> None:

@@ -46,6 +46,8 @@ def _zones() -> frozenset[str]:
 
 
 def _zone(name: str) -> str:
+    # No zone has a blank in its name: it was a plus sign.
+    name = name.replace(" ", "+")
     if name not in _zones():
         raise ValueError("is no IANA time zone such as Europe/Berlin")
     return name

@@ -5,7 +5,15 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from db.models.bulk import MOST_ROWS
-from web.exports import MOVEMENT_COLUMNS, ORDER_COLUMNS, PRODUCT_COLUMNS, STOCK_COLUMNS
+from web.exports import (
+    ALERT_COLUMNS,
+    MOVEMENT_COLUMNS,
+    OPERATION_COLUMNS,
+    ORDER_COLUMNS,
+    PRODUCT_COLUMNS,
+    STOCK_COLUMNS,
+    SYSTEM_ALERT_COLUMNS,
+)
 from web.schemas.bulk import COLUMNS, BulkRowIn
 
 _BULK_CSV = "sku,quantity,type,reason\r\nMUG-1,10,increment,delivery\r\n"
@@ -66,6 +74,9 @@ TABLES: dict[str, dict[str, Any]] = {
     "listStock": _csv(_ALL, ",".join(STOCK_COLUMNS) + "\r\n"),
     "listMovements": _csv(_ALL, ",".join(MOVEMENT_COLUMNS) + "\r\n"),
     "listOrders": _csv(_ALL + " A row for each item.", ",".join(ORDER_COLUMNS) + "\r\n"),
+    "listOperations": _csv(_ALL, ",".join(OPERATION_COLUMNS) + "\r\n"),
+    "listAlerts": _csv(_ALL, ",".join(ALERT_COLUMNS) + "\r\n"),
+    "listSystemAlerts": _csv(_ALL, ",".join(SYSTEM_ALERT_COLUMNS) + "\r\n"),
     "listRefused": _csv(
         _ALL,
         ",".join(COLUMNS)

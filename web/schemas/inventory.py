@@ -45,7 +45,7 @@ class CountIn(Body):
     """What was counted of a product."""
 
     product_id: Id
-    counted: whole_type(0, 1_000_000_000)  # type: ignore[valid-type]
+    counted: _Stock
     reason: _Reason | None = Field(default=None, description="Why, for the ledger")
     expected_stock: _Stock | None = Field(
         default=None, description="Refuse (`stock-changed`) unless this is the stock at its turn"
