@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.functional.service import Api
+from tests.functional.service import Api, Service, wait_until
 
 Window = Callable[..., Page]
 WAY = [
@@ -91,3 +91,54 @@ def test_new_orders_come_in_by_themselves(
     assert api.post("/api/pms/orders", json=order).status_code == 202
     expect(page.get_by_role("link", name="Surprise")).to_be_visible()
     expect(page.locator(".row .badge")).to_have_text("Pending")
+
+
+def fill_order(page: Page, name: str, customer: str) -> None:
+    page.get_by_placeholder("Find by name or SKU").fill(name)
+    page.get_by_role("button", name=f"Add {name}").click()
+    page.get_by_label("Customer").fill(customer)
+    page.get_by_label("Ships to").fill("5 Main Street")
+
+
+def test_an_order_is_accepted_at_once_and_takes_nobody_away_from_other_work(
+    window: Window, api: Api, service: Service, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=2, name="Patient Chair")
+    page = window("#/orders/new")
+    fill_order(page, "Patient Chair", "Hedy")
+    service.stop("worker")
+    try:
+        page.get_by_role("button", name="Place order").click()
+        expect(page.get_by_role("heading", name="Order of Hedy")).to_be_visible()
+        expect(badge(page)).to_have_text("Queued")
+        expect(page.get_by_text("its items are reserved then")).to_be_visible()
+        order_id = page.url.rpartition("/")[2]
+        page.goto("/#/products/new")
+        page.get_by_label("Name", exact=True).fill("Half typed")
+    finally:
+        service.start("worker")
+    wait_until(lambda: api.get(f"/api/pms/orders/{order_id}").json()["status"] == "pending", 60)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half typed")
+    page.go_back()
+    expect(badge(page)).to_have_text("Pending")
+
+
+def test_a_late_answer_takes_nobody_away_from_other_work(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=2, name="Slow Stool")
+    page = window("#/orders/new")
+    fill_order(page, "Slow Stool", "Radia")
+    held: list[Route] = []
+    page.route("**/api/pms/orders", lambda route: held.append(route))
+    page.get_by_role("button", name="Place order").click()
+    expect(page.get_by_role("button", name="Sending…")).to_be_disabled()
+    page.get_by_role("link", name="Products").click()
+    page.get_by_role("link", name="New product").click()
+    page.get_by_label("Name", exact=True).fill("Half typed")
+    held.pop().continue_()
+    notice = page.locator(".notice", has_text="The order is accepted.")
+    expect(notice).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Half typed")
+    notice.get_by_role("link", name="Show").click()
+    expect(page.get_by_role("heading", name="Order of Radia")).to_be_visible()

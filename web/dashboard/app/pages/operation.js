@@ -1,11 +1,11 @@
 // One operation: what was asked, how it ended, and another try if it was given up.
-import { call, Problem } from '../core/api.js';
 import { dateTime, duration, number, shortId, words } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { follow } from '../core/live.js';
 import { useResource } from '../core/resource.js';
-import { go, href } from '../core/router.js';
+import { href } from '../core/router.js';
 import { may } from '../core/session.js';
+import { useAsking } from '../parts/asking.js';
 import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { notify } from '../parts/forms.js';
 import { Progress } from '../parts/progress.js';
@@ -85,19 +85,14 @@ function Failure({ error, dead }) {
 }
 
 function Again({ path, text }) {
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, ask, arrive } = useAsking('Another try');
   const send = async () => {
-    setBusy(true);
-    try {
-      const { data } = await call('POST', path);
-      notify('Accepted, as a new operation at the end of the line.', 'good');
-      go('operations', data.id);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      notify(error.message, 'bad');
-      setBusy(false);
-    }
+    const operation = await ask('POST', path);
+    if (operation) arrive('Accepted, as a new operation at the end of the line.', 'operations', operation.id);
   };
+  useEffect(() => {
+    if (problem) notify(problem.message, 'bad');
+  }, [problem]);
   return html`<button class="button primary" type="button" disabled=${busy} onClick=${send}>${text}</button>`;
 }
 

@@ -1,11 +1,11 @@
 // A new order: products found by name, their units, and whom it is for.
 import { money, number } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
-import { useSubmission } from '../core/operations.js';
 import { useResource } from '../core/resource.js';
-import { go, href } from '../core/router.js';
+import { href } from '../core/router.js';
+import { useAsking } from '../parts/asking.js';
 import { Badge, Card, Empty, PageHead, Trouble } from '../parts/basics.js';
-import { Field, notify, useTyped } from '../parts/forms.js';
+import { Field, useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
@@ -17,7 +17,7 @@ export function NewOrderPage() {
   const [customerId, setCustomerId] = useState('');
   const [shippingAddress, setShippingAddress] = useState('');
   const [stocks, onSight] = useStocks();
-  const { state, send } = useSubmission();
+  const { busy, problem, ask, arrive } = useAsking('The order');
   const add = (product) => {
     const known = items.find((item) => item.product.id === product.id);
     setItems(known ? items.map((item) => (item === known ? { ...item, quantity: item.quantity + 1 } : item)) : [...items, { product, quantity: 1 }]);
@@ -26,13 +26,10 @@ export function NewOrderPage() {
   const submit = async (event) => {
     event.preventDefault();
     const body = { items: items.map(({ product, quantity }) => ({ productId: product.id, quantity: Number(quantity) })), customerId: customerId.trim(), shippingAddress };
-    const end = await send('POST', '/api/pms/orders', body);
-    if (!end.operation) return;
-    if (end.status === 'succeeded') notify('The order is accepted and its items are reserved.', 'good');
-    else notify(end.error?.detail ?? 'The order was rejected.', 'bad');
-    go('orders', end.operation.orderId);
+    const operation = await ask('POST', '/api/pms/orders', { body });
+    // It is there, in line: its page tells the rest, also when its turn is a while off.
+    if (operation) arrive('The order is accepted.', 'orders', operation.orderId);
   };
-  const busy = state.phase === 'sending' || state.phase === 'pending';
   const total = items.reduce((sum, { product, quantity }) => sum + product.price * Number(quantity || 0), 0);
   return html`
     <${PageHead} title="New order" back=${{ href: href('orders'), text: 'Orders' }} />
@@ -40,7 +37,7 @@ export function NewOrderPage() {
       <${Card} title="Add products"><${Finder} onAdd=${add} stocks=${stocks} onSight=${onSight} /><//>
       <form class="card form" onSubmit=${submit} aria-label="Order">
         <h2>Order</h2>
-        ${state.phase === 'unsent' && html`<${Trouble} error=${state.problem} />`}
+        ${problem && html`<${Trouble} error=${problem} />`}
         ${items.length ? html`<ul class="order-items">${items.map(({ product, quantity }) => html`<li key=${product.id}>
             <span class="grow">${product.name}<span class="fine"> ${money(product.price)}</span></span>
             <input type="number" min="1" max="1000000000" step="1" required inputmode="numeric" aria-label="Units of ${product.name}" value=${quantity} onInput=${(event) => change(product, event.target.value)} />
@@ -50,7 +47,7 @@ export function NewOrderPage() {
         <${Field} label="Customer">${(given) => html`<input ...${given} name="customerId" required maxlength="200" value=${customerId} onInput=${(event) => setCustomerId(event.target.value)} />`}<//>
         <${Field} label="Ships to">${(given) => html`<textarea ...${given} name="shippingAddress" class="short" required maxlength="2000" value=${shippingAddress} onInput=${(event) => setShippingAddress(event.target.value)}></textarea>`}<//>
         <footer class="form-foot"><a class="button" href=${href('orders')}>Cancel</a>
-          <button class="button primary" disabled=${busy || !items.length}>${busy ? 'Reserving…' : 'Place order'}</button></footer>
+          <button class="button primary" disabled=${busy || !items.length}>${busy ? 'Sending…' : 'Place order'}</button></footer>
       </form>
     </div>`;
 }

@@ -1,12 +1,12 @@
 // An order: what is in it, how far it has come, and only the steps that it can go.
 import { dateTime, money, number, words } from '../core/format.js';
-import { html, useState } from '../core/html.js';
+import { html, useEffect, useState } from '../core/html.js';
+import { follow } from '../core/live.js';
 import { useSubmission } from '../core/operations.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
 import { StepBadge } from '../parts/adjust.js';
-import { useAfter } from '../parts/after.js';
 import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { Confirm } from '../parts/forms.js';
 import { OrderLine } from '../parts/order-line.js';
@@ -15,8 +15,13 @@ const ACTIONS = { confirmed: 'Confirm', processing: 'Begin processing', shipped:
 
 export function OrderPage({ id }) {
   const resource = useResource(`/api/pms/orders/${id}`);
-  useAfter('order', id, 50, resource.reload);
   const order = resource.data;
+  const [told, setTold] = useState(null);
+  useEffect(() => follow('order', id, ({ snapshot, event }) => setTold((old) => (event ?? snapshot)?.status ?? old)), [id]);
+  // Also when it went on between being read and being followed, as a new one does.
+  useEffect(() => {
+    if (order && told && told !== order.status) resource.reload();
+  }, [told, order?.status]);
   const back = { href: href('orders'), text: 'Orders' };
   if (!order) {
     const missing = resource.error?.status === 404 || resource.error?.status === 422;

@@ -1,8 +1,8 @@
 // Many adjustments at once, from a file: accepted as one operation, followed row by row.
-import { call, newIdempotencyKey, Problem } from '../core/api.js';
 import { number } from '../core/format.js';
-import { html, useRef, useState } from '../core/html.js';
-import { go, href } from '../core/router.js';
+import { html, useMemo, useState } from '../core/html.js';
+import { href } from '../core/router.js';
+import { useAsking } from '../parts/asking.js';
 import { Card, PageHead } from '../parts/basics.js';
 import { rowNumber } from '../parts/refused.js';
 
@@ -13,13 +13,11 @@ export function UploadPage() {
   const [atomic, setAtomic] = useState(false);
   const [dryRun, setDryRun] = useState(false);
   const [over, setOver] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState(null);
-  const once = useRef(null);
+  const { busy, problem, ask, arrive, forget } = useAsking('The upload');
+  const body = useMemo(() => file?.slice(), [file]);
   const choose = (found) => {
     if (!found) return;
-    once.current = null;
-    setProblem(null);
+    forget();
     setFile(found);
   };
   const drop = (event) => {
@@ -30,19 +28,10 @@ export function UploadPage() {
   const submit = async (event) => {
     event.preventDefault();
     if (!file) return;
-    setBusy(true);
-    setProblem(null);
-    once.current ??= newIdempotencyKey();
     const query = { atomic: atomic || undefined, dryRun: dryRun || undefined };
-    try {
-      const type = /\.json$/i.test(file.name) ? 'application/json' : 'text/csv';
-      const { data } = await call('POST', '/api/inventory/adjustments', { query, body: file.slice(), headers: { 'Content-Type': type, 'Idempotency-Key': once.current } });
-      go('operations', data.id);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
-      setBusy(false);
-    }
+    const type = /\.json$/i.test(file.name) ? 'application/json' : 'text/csv';
+    const operation = await ask('POST', '/api/inventory/adjustments', { query, body, headers: { 'Content-Type': type } });
+    if (operation) arrive(`${file.name} is accepted.`, 'operations', operation.id);
   };
   return html`
     <${PageHead} title="Upload stock" back=${{ href: href('operations'), text: 'Operations' }} note="Up to 100,000 adjustments from a CSV or JSON file, as one operation." />

@@ -1,0 +1,49 @@
+// Asking for a change: once, however often it is pressed, and with an eye on who has gone on meanwhile.
+import { call, newIdempotencyKey, Problem } from '../core/api.js';
+import { useEffect, useRef, useState } from '../core/html.js';
+import { go, href } from '../core/router.js';
+import { notify } from './forms.js';
+
+const same = (one, other) => one.every((part, place) => part === other?.[place]);
+
+/**
+ * Ask the API for a change.
+ *
+ * `ask` takes what `call` takes and gives the answer's data, or null when it went wrong: `problem`
+ * says why, until `forget`. Asked again after a lost answer it carries the same idempotency key,
+ * and so happens once. `arrive(text, ...place)` goes where the change leads; whoever has left what
+ * asked is not fetched away from other work, and is told instead. `what` names it then.
+ */
+export function useAsking(what) {
+  const [state, setState] = useState({ busy: false, problem: null });
+  const here = useRef(true);
+  const once = useRef(null);
+  useEffect(() => () => {
+    here.current = false;
+  }, []);
+  const show = (next) => here.current && setState(next);
+  const ask = async (method, path, { headers, ...options } = {}) => {
+    const { query, body } = options;
+    const asked = [method, path, JSON.stringify(query), body instanceof Blob ? body : JSON.stringify(body)];
+    if (!same(asked, once.current?.asked)) once.current = { asked, key: newIdempotencyKey() };
+    show({ busy: true, problem: null });
+    try {
+      const { data } = await call(method, path, { ...options, headers: { ...headers, 'Idempotency-Key': once.current.key } });
+      once.current = null;
+      show({ busy: false, problem: null });
+      return data;
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      show({ busy: false, problem });
+      if (!here.current) notify(`${what}: ${problem.message}`, 'bad');
+      return null;
+    }
+  };
+  const arrive = (text, ...place) => {
+    if (!here.current) return notify(text, 'good', { href: href(...place), text: 'Show' });
+    notify(text, 'good');
+    return go(...place);
+  };
+  const forget = () => show({ busy: false, problem: null });
+  return { ...state, ask, arrive, forget };
+}
