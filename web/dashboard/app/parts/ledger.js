@@ -1,56 +1,21 @@
 // A product's ledger: its stock over time as a chart, and every movement.
-import { clock, dateTime, number, shortId, signed, words } from '../core/format.js';
-import { html, useMemo, useState } from '../core/html.js';
+import { number, shortId, signed, words } from '../core/format.js';
+import { html, useState } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { Ago, Card, Empty, Kept, Loaded } from './basics.js';
-import { Chart } from './chart.js';
 import { useAfter } from './after.js';
+import { History } from './history.js';
 
-const DAY_SECONDS = 86400;
 const AT_ONCE = 25;
-const DAY = new Intl.DateTimeFormat(navigator.languages, { day: 'numeric', month: 'short' });
 
 export function Ledger({ productId }) {
   const pages = usePages('/api/inventory/movements', { productId }, { limit: 100 });
   useAfter('inventory', productId, 400, pages.reload);
   const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
   return html`
-    <${Card} title="History"><${Loaded} resource=${resource} rows=${6}>${(items) => (items.length > 1 ? html`<${History} items=${items} />`
-      : html`<${Empty} title="No history yet">It is drawn from the second movement on.<//>`)}<//><//>
+    <${History} ledger=${pages} resource=${resource} />
     <${Card} title="Movements"><${Loaded} resource=${resource} rows=${6}>${(items) => html`<${Movements} items=${items} pages=${pages} />`}<//><//>`;
-}
-
-function History({ items }) {
-  const { xs, series } = useMemo(() => drawn(items), [items]);
-  const isLong = xs.at(-1) - xs[0] > 2 * DAY_SECONDS;
-  const isShort = xs.at(-1) - xs[0] < 600;
-  const axis = (index, at) => (isLong ? DAY.format((at ?? xs[index]) * 1000) : clock((at ?? xs[index]) * 1000, isShort ? 'medium' : 'short'));
-  return html`<${Chart} label="Stock over time" xs=${xs} series=${series} time=${true} height=${200} axis=${axis} table=${false}
-      tip=${(index) => dateTime(xs[index] * 1000)} format=${(value) => number(value)} />
-    <p class="legend"><span><i class="swatch first area"></i>Can be sold</span><span><i class="swatch second dashed"></i>In the house</span></p>`;
-}
-
-function drawn(items) {
-  const rows = [...items].reverse();
-  const xs = [];
-  // An axis of time goes forward: of the movements of one moment, the last one counts.
-  const sold = [];
-  const house = [];
-  for (const row of rows) {
-    const at = new Date(row.createdAt).getTime() / 1000;
-    const place = xs.at(-1) === at ? xs.length - 1 : xs.length;
-    xs[place] = at;
-    sold[place] = row.onHand - row.reserved;
-    house[place] = row.onHand;
-  }
-  return {
-    xs,
-    series: [
-      { name: 'Can be sold', values: sold, kind: 'area', tone: 'first' },
-      { name: 'In the house', values: house, kind: 'dashed', tone: 'second' },
-    ],
-  };
 }
 
 const OF_ORDERS = new Set(['reservation', 'release', 'shipment']);
