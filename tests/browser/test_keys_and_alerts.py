@@ -68,3 +68,43 @@ def test_an_alert_comes_and_goes_by_itself(
     expect(past).to_contain_text("None is open.")
     expect(past).to_contain_text("Past")
     expect(past).to_contain_text("over a")
+
+
+def make_key(page: Page, name: str) -> None:
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Make key").click()
+
+
+def test_a_secret_stays_until_it_is_kept(window: Window) -> None:
+    page = window("#/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Pressed twice")
+    page.keyboard.press("Enter")
+    secret = page.get_by_test_id("secret")
+    expect(secret).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(3):
+        page.keyboard.press("Escape")
+    expect(secret).to_be_visible()
+    assert page.evaluate("document.querySelector('dialog').matches(':modal')")
+    page.get_by_role("button", name="I have kept it").click()
+    expect(secret).to_have_count(0)
+
+
+def test_copied_is_said_only_of_what_was(window: Window) -> None:
+    page = window("#/keys")
+    # As on a shop's own network without https.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.evaluate("addEventListener('copy', () => (window.taken = `${getSelection()}`))")
+    make_key(page, "Without a clipboard")
+    secret = page.get_by_test_id("secret").inner_text()
+    copy = page.get_by_role("dialog").get_by_role("button", name="Copy")
+    copy.click()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    assert page.evaluate("window.taken") == secret
+    expect(copy).to_be_focused()
+    page.evaluate("document.execCommand = () => false")
+    copy.click()
+    expect(page.get_by_text("Not copied")).to_be_visible()

@@ -110,8 +110,8 @@ function Change({ what, apiKey, onDone, onClose }) {
 }
 
 function Secret({ apiKey, onClose }) {
-  return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose}>
+  return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose} firm>
     <div class="dialog-body"><p>It is shown this once and kept nowhere. Copy it to where it is used, now.</p>
-      <p class="secret"><code data-testid="secret">${apiKey.secret ?? 'A replay carries no secret: rotate the key.'}</code>${apiKey.secret && html`<${Copy} text=${apiKey.secret} />`}</p></div>
+      <p class="secret"><code data-testid="secret">${apiKey.secret ?? 'A replay carries no secret: rotate the key.'}</code>${apiKey.secret && html`<${Copy} text=${apiKey.secret} autofocus />`}</p></div>
     <footer><button class="button primary" type="button" onClick=${onClose}>I have kept it</button></footer><//>`;
 }

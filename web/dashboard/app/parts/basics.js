@@ -113,17 +113,42 @@ export function Facts({ of }) {
   </dl>`;
 }
 
+const SAID_MILLISECONDS = { done: 1500, failed: 6000 };
+
 /** Some text to be taken elsewhere. */
-export function Copy({ text, label = 'Copy' }) {
-  const [done, setDone] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard?.writeText(text).catch(() => {});
-    setDone(true);
-    setTimeout(() => setDone(false), 1500);
+export function Copy({ text, label = 'Copy', autofocus }) {
+  const [phase, setPhase] = useState('idle');
+  const timer = useRef(null);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const copy = async ({ currentTarget }) => {
+    const next = (await copied(text, currentTarget)) ? 'done' : 'failed';
+    setPhase(next);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setPhase('idle'), SAID_MILLISECONDS[next]);
   };
-  return html`<button class="button small quiet" type="button" onClick=${copy}>
-    <${Icon} name=${done ? 'check' : 'copy'} size="16" /><span aria-live="polite">${done ? 'Copied' : label}</span>
+  return html`<button class="button small quiet" type="button" autofocus=${autofocus} onClick=${copy} title=${phase === 'failed' ? 'Mark the text and copy it by hand' : undefined}>
+    <${Icon} name=${phase === 'done' ? 'check' : 'copy'} size="16" /><span aria-live="polite">${{ idle: label, done: 'Copied', failed: 'Not copied' }[phase]}</span>
   </button>`;
+}
+
+/** Copy a text; whether it worked. */
+async function copied(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without https there is no clipboard but the old way: from a field, beside the button since
+    // what is outside of an open dialog cannot be marked.
+    const field = document.createElement('textarea');
+    field.value = text;
+    field.className = 'visually-hidden';
+    button.after(field);
+    field.select();
+    const worked = document.execCommand('copy');
+    field.remove();
+    button.focus();
+    return worked;
+  }
 }
 
 const FEW = 5;

@@ -19,8 +19,8 @@ export function Field({ label, hint, error, optional, children, wide }) {
   </div>`;
 }
 
-/** A window above the page, that Escape closes. */
-export function Dialog({ title, onClose, children, wide }) {
+/** A window above the page, that Escape closes; a `firm` one only its own buttons. */
+export function Dialog({ title, onClose, children, wide, firm = false }) {
   const dialog = useRef(null);
   useLayoutEffect(() => {
     const before = document.activeElement;
@@ -35,12 +35,14 @@ export function Dialog({ title, onClose, children, wide }) {
   }, []);
   const close = (event) => {
     event.preventDefault();
-    onClose();
+    if (!firm) onClose();
   };
-  return html`<dialog ref=${dialog} class="dialog ${wide ? 'wide' : ''}" aria-labelledby="dialog-title" onCancel=${close}>
+  // A browser heeds a refused Escape once; the next one it takes by itself.
+  const press = (event) => firm && event.key === 'Escape' && event.preventDefault();
+  return html`<dialog ref=${dialog} class="dialog ${wide ? 'wide' : ''}" aria-labelledby="dialog-title" closedby=${firm ? 'none' : undefined} onCancel=${close} onKeyDown=${press}>
     <header>
       <h2 id="dialog-title">${title}</h2>
-      <button class="button quiet icon" type="button" aria-label="Close" onClick=${onClose}><${Icon} name="close" size="18" /></button>
+      ${!firm && html`<button class="button quiet icon" type="button" aria-label="Close" onClick=${onClose}><${Icon} name="close" size="18" /></button>`}
     </header>
     ${children}
   </dialog>`;
