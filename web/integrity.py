@@ -4,12 +4,14 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from typing import get_args
+from uuid import UUID
 
 from apiflask import APIBlueprint
 from flask import Response
 from sqlalchemy import Connection
 
-from db.queries import integrity, sales, streams
+from db.models.stock import LedgerSums
+from db.queries import integrity, ledger, sales, streams
 from db.queries.integrity import START, Difference, Phase, Place
 from web.answers import json_response
 from web.auth import needs
@@ -107,7 +109,18 @@ def repair_stock(body: RepairIn) -> Response:
     up. Where nothing is wrong, nothing changes. It is refused if orders hold more than there is
     (`repair-impossible`).
     """
-    return submit_for_product(RepairStock(product_id=body.product_id))
+    return submit_for_product(
+        RepairStock(product_id=body.product_id, ledger=_add_up(body.product_id))
+    )
+
+
+def _add_up(product_id: UUID) -> LedgerSums:
+    """Read the ledger here, part by part: the line stands still while it reads."""
+    sums, is_all = LedgerSums(), False
+    while not is_all:
+        with services().database.statement() as connection:
+            sums, is_all = ledger.add_up(connection, product_id, sums)
+    return sums
 
 
 @blueprint.post("/api/inventory/integrity/streams")

@@ -1,5 +1,6 @@
 """Operations: how far what was submitted is, and another try for what was given up."""
 
+from typing import Any
 from uuid import UUID
 
 from apiflask import APIBlueprint
@@ -48,11 +49,17 @@ def read_operation(operation_id: UUID) -> Response:
     if found is None:
         raise not_found("operation")
     operation, kept, retried_by = found
-    payload = {to_camel(name): value for name, value in kept.items()}
     body = OperationDetail(
-        **dict(OperationOut.of(operation)), payload=payload, retried_by=retried_by
+        **dict(OperationOut.of(operation)), payload=_on_the_wire(kept), retried_by=retried_by
     )
     return json_response(body)
+
+
+def _on_the_wire(kept: dict[str, Any]) -> dict[str, Any]:
+    return {
+        to_camel(name): _on_the_wire(value) if isinstance(value, dict) else value
+        for name, value in kept.items()
+    }
 
 
 @blueprint.get("/api/operations")

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from traceback import clear_frames
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 
 from db.errors import Refusal
 from db.models.operation import Waiting
+from db.models.stock import LedgerSums
 from db.models.stream import SYSTEM, operations_stream
 from db.queries import ledger, line
 from workers.book import Book, Turn
@@ -157,24 +159,47 @@ class Batch:
             self.book.append_next(stream, end.as_event(operation))
 
 
-def read_book(
+def read_book(connection: Connection, taken: Sequence[Waiting], *, begin: UUID) -> Book | None:
+    """Begin to apply the line; read and lock all that these operations name.
+
+    Args:
+        connection: of a transaction that has done nothing yet.
+        taken: the operations.
+        begin: with this token; it costs no way there and back of its own.
+
+    Returns:
+        None if another is on.
+    """
+    book = _read(connection, taken, begin=begin)
+    if book is not None:
+        book.drifts = ledger.drifts(connection, _to_repair(taken))
+    return book
+
+
+def begun_book(
+    connection: Connection, taken: Sequence[Waiting], products: Collection[UUID] = ()
+) -> Book:
+    """The same in a transaction that has begun to apply the line already, and repairs nothing.
+
+    A ledger that could not be read in time must not stop whoever counts that attempt.
+
+    Args:
+        connection: of that transaction.
+        taken: the operations.
+        products: further ones to be read.
+    """
+    book = _read(connection, taken, products)
+    assert book is not None
+    return book
+
+
+def _read(
     connection: Connection,
     taken: Sequence[Waiting],
     products: Collection[UUID] = (),
     *,
     begin: UUID | None = None,
 ) -> Book | None:
-    """Read and lock all that these operations name, and further products.
-
-    Args:
-        connection: of a transaction that has begun to apply the line.
-        taken: the operations.
-        products: the further ones.
-        begin: begin first, with this token; it costs no way there and back of its own.
-
-    Returns:
-        None if the transaction has not begun to apply the line: another is on.
-    """
     order_ids = {operation.order_id for operation in taken if operation.order_id is not None}
     product_ids = {operation.product_id for operation in taken if operation.product_id is not None}
     product_ids.update(products)
@@ -184,24 +209,24 @@ def read_book(
     if read is None:
         return None
     orders = line.read_orders(connection, order_ids)
-    drifts = ledger.drifts(connection, _to_repair(taken))
     now = datetime.now(UTC)
-    return Book(now, read.levels, orders, read.alerts, read.heads, drifts, read.bulks_wait)
+    return Book(now, read.levels, orders, read.alerts, read.heads, bulks_wait=read.bulks_wait)
 
 
-def begun_book(
-    connection: Connection, taken: Sequence[Waiting], products: Collection[UUID] = ()
-) -> Book:
-    """The same in a transaction that has begun to apply the line already."""
-    book = read_book(connection, taken, products)
-    assert book is not None
-    return book
-
-
-def _to_repair(taken: Sequence[Waiting]) -> set[UUID]:
-    """The products whose ledger is asked, which takes its time."""
-    return {
-        operation.product_id
-        for operation in taken
-        if operation.kind == RepairStock.kind and operation.product_id is not None
-    }
+def _to_repair(taken: Sequence[Waiting]) -> dict[UUID, LedgerSums]:
+    """The products whose ledger is asked, and what is known of it, which saves time."""
+    found: dict[UUID, LedgerSums] = {}
+    for operation in taken:
+        if operation.kind != RepairStock.kind or operation.held_back:
+            continue
+        try:
+            command = decode(operation.kind, operation.payload)
+        except ValueError:
+            # It cannot be read in its turn either.
+            continue
+        assert isinstance(command, RepairStock)
+        known = command.ledger or LedgerSums()
+        found[command.product_id] = max(
+            found.get(command.product_id, known), known, key=attrgetter("version")
+        )
+    return found

@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from db.models.operation import ANALYTICS, BULK, LINE
+from db.models.stock import LedgerSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,18 @@ class CheckAlerts:
 
 @dataclass(frozen=True, slots=True)
 class RepairStock:
-    """Set a product's level and alert to what the ledger and the orders say."""
+    """Set a product's level and alert to what the ledger and the orders say.
+
+    Attributes:
+        product_id: whose.
+        ledger: what its ledger added up to when this was asked for, so that the line has to read
+            only what is newer; older repairs do not know.
+    """
 
     kind: ClassVar = "repair-stock"
     queue: ClassVar = LINE
     product_id: UUID
+    ledger: LedgerSums | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,24 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerSums:
+    """What a ledger adds up to as far as it was read; its rows, and so their sums, never change.
+
+    Attributes:
+        version: of the last row that was read.
+        on_hand: of all changes.
+        reserved: of all changes.
+        broken_at: the last row that does not follow from the one before, unless a repair has
+            come after it.
+    """
+
+    version: int = 0
+    on_hand: int = 0
+    reserved: int = 0
+    broken_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """How far a level is from what the ledger and the orders say.
 

@@ -136,7 +136,7 @@ def compare_products(
 
 def _compare_products(connection: Connection, rows: Iterable[Any]) -> Iterator[Difference]:
     found = {row.product_id: row for row in rows}
-    kept = ledgers(connection, {row.product_id: row.version for row in found.values()})
+    kept = ledgers(connection, found)
     held = reservations(connection, found)
     spans = _spans(
         connection,
@@ -168,16 +168,17 @@ def _about_product(row: Any, ledger: Ledger, held: int) -> Iterator[tuple[Check,
                 f" {ledger.version}"
             ),
         )
-    if (ledger.on_hand_sum, ledger.reserved_sum) != last[:2]:
+    sums = ledger.sums
+    if (sums.on_hand, sums.reserved) != last[:2]:
         yield (
             "ledger",
             (
-                f"the changes add up to {ledger.on_hand_sum} on hand, {ledger.reserved_sum}"
+                f"the changes add up to {sums.on_hand} on hand, {sums.reserved}"
                 f" reserved; the last row says {ledger.on_hand} and {ledger.reserved}"
             ),
         )
-    elif ledger.broken_at is not None:
-        yield "ledger", f"row {ledger.broken_at} does not follow from the row before"
+    elif sums.broken_at is not None:
+        yield "ledger", f"row {sums.broken_at} does not follow from the row before"
     if held != row.reserved:
         yield "reservations", f"{row.reserved} reserved; orders hold {held}"
     # What is still in line may be just what mends it.
