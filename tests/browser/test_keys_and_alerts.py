@@ -1,8 +1,9 @@
 """Keys and alerts on the screen."""
 
 from collections.abc import Callable
+from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.functional.service import Api, Service
 
@@ -108,3 +109,30 @@ def test_copied_is_said_only_of_what_was(window: Window) -> None:
     page.evaluate("document.execCommand = () => false")
     copy.click()
     expect(page.get_by_text("Not copied")).to_be_visible()
+
+
+def test_a_lost_answer_makes_no_second_key(windows: Any, window: Window, api: Api) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page = window("#/keys")
+
+    def lose_answer(route: Route) -> None:
+        if route.request.method != "POST":
+            return route.fallback()
+        route.fetch()
+        return route.abort()
+
+    page.route("**/api/keys", lose_answer)
+    make_key(page, "Unheard key")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("No answer")
+    # It is there, and said to be.
+    expect(page.locator(".row", has_text="Unheard key")).to_have_count(1)
+    page.unroute("**/api/keys")
+    page.get_by_role("button", name="Make key").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("got lost")
+    dialog.get_by_role("button", name="Rotate").click()
+    page.get_by_role("button", name="Give a new secret").click()
+    expect(page.get_by_test_id("secret")).to_contain_text("pms_")
+    page.get_by_role("button", name="I have kept it").click()
+    made = [one["name"] for one in api.get("/api/keys").json()["items"]]
+    assert made.count("Unheard key") == 1

@@ -151,3 +151,46 @@ def test_an_edit_in_one_window_is_seen_in_another(
     expect(stock_of(page)).to_contain_text("0")
     assert api.patch(f"/api/pms/products/{product_id}", json={"name": "After"}).status_code == 200
     expect(page.get_by_role("heading", name="After")).to_be_visible()
+
+
+def test_a_save_whose_answer_was_lost_is_no_conflict(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    product_id = new_product(name="Mine alone", price=5)
+    page = window(f"#/products/{product_id}")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Price").fill("6")
+
+    def lose_answer(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route(f"**/api/pms/products/{product_id}", lose_answer)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("No answer")
+    page.unroute(f"**/api/pms/products/{product_id}")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".notice", has_text="Saved.")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert api.get(f"/api/products/{product_id}").json()["version"] == 2
+
+
+def test_a_conflict_that_cannot_be_read_is_said(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed += ["412", "net::ERR_FAILED"]
+    product_id = new_product(name="Contested too", price=5)
+    page = window(f"#/products/{product_id}")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Name").fill("Mine")
+    page.route(f"**/api/products/{product_id}", lambda route: route.abort())
+    assert api.patch(f"/api/pms/products/{product_id}", json={"price": 6}).status_code == 200
+    page.get_by_role("button", name="Save").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_contain_text("could not be read just now")
+    expect(dialog.get_by_label("Name")).to_have_value("Mine")
+    page.unroute(f"**/api/products/{product_id}")
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Save mine on top").click()
+    expect(page.get_by_role("heading", name="Mine")).to_be_visible()

@@ -1,9 +1,10 @@
 // API keys: making, rotating and revoking them; a secret is shown once.
 import { call, Problem } from '../core/api.js';
 import { dateTime, number } from '../core/format.js';
-import { html, useState } from '../core/html.js';
+import { html, useEffect, useState } from '../core/html.js';
 import { usePages } from '../core/resource.js';
 import { adopt, session } from '../core/session.js';
+import { useAsking } from '../parts/asking.js';
 import { Ago, Badge, Copy, Empty, PageHead, Trouble } from '../parts/basics.js';
 import { Confirm, Dialog, Field, notify } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
@@ -44,29 +45,29 @@ export function KeysPage() {
       <${Cell} kind="acts">${!key.revokedAt && html`
         <button class="button small" type="button" aria-label="Rotate ${key.name}" onClick=${() => setAsked(['rotate', key])}>Rotate</button>
         <button class="button small danger" type="button" aria-label="Revoke ${key.name}" onClick=${() => setAsked(['revoke', key])}>Revoke</button>`}<//>`} />
-    ${making && html`<${NewKey} onMade=${done} onClose=${() => setMaking(false)} />`}
+    ${making && html`<${NewKey} onMade=${done} onLost=${pages.reload} onClose=${() => setMaking(false)} />`}
     ${asked && html`<${Change} what=${asked[0]} apiKey=${asked[1]} onDone=${done} onClose=${() => setAsked(null)} />`}
-    ${told && html`<${Secret} apiKey=${told} onClose=${() => setTold(null)} />`}`;
+    ${told && html`<${Secret} apiKey=${told} onClose=${() => setTold(null)} onRotate=${() => {
+      setTold(null);
+      setAsked(['rotate', told]);
+    }} />`}`;
 }
 
-function NewKey({ onMade, onClose }) {
+function NewKey({ onMade, onLost, onClose }) {
   const [fields, setFields] = useState({ name: '', scope: 'read', rate: '', expires: '' });
-  const [problem, setProblem] = useState(null);
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, ask } = useAsking('The new key');
+  // Without an answer it may be there all the same, which the list then shows.
+  useEffect(() => {
+    if (problem?.status === 0) onLost();
+  }, [problem]);
   const bind = (name) => ({ value: fields[name], onInput: (event) => setFields({ ...fields, [name]: event.target.value }) });
   const submit = async (event) => {
     event.preventDefault();
-    setBusy(true);
     const body = { name: fields.name.trim(), scopes: [fields.scope] };
     if (fields.rate.trim()) body.rate = fields.rate.trim();
     if (fields.expires) body.expiresAt = new Date(fields.expires).toISOString();
-    try {
-      onMade((await call('POST', '/api/keys', { body })).data);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
-      setBusy(false);
-    }
+    const made = await ask('POST', '/api/keys', { body });
+    if (made) onMade(made);
   };
   const errors = problem?.fieldErrors() ?? {};
   return html`<${Dialog} title="New key" onClose=${onClose}><form onSubmit=${submit}>
@@ -109,9 +110,18 @@ function Change({ what, apiKey, onDone, onClose }) {
     ${own && html`<p><b>This is the key that you are signed in with.</b> ${what === 'rotate' ? 'This window goes on with the new secret; others have to sign in again.' : 'You will be signed out.'}</p>`}<//>`;
 }
 
-function Secret({ apiKey, onClose }) {
+function Secret({ apiKey, onClose, onRotate }) {
+  if (!apiKey.secret) return html`<${Lost} apiKey=${apiKey} onClose=${onClose} onRotate=${onRotate} />`;
   return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose} firm>
     <div class="dialog-body"><p>It is shown this once and kept nowhere. Copy it to where it is used, now.</p>
-      <p class="secret"><code data-testid="secret">${apiKey.secret ?? 'A replay carries no secret: rotate the key.'}</code>${apiKey.secret && html`<${Copy} text=${apiKey.secret} autofocus />`}</p></div>
+      <p class="secret"><code data-testid="secret">${apiKey.secret}</code><${Copy} text=${apiKey.secret} autofocus /></p></div>
     <footer><button class="button primary" type="button" onClick=${onClose}>I have kept it</button></footer><//>`;
+}
+
+/** The answer that carried the secret got lost; asked again, the service tells of the key only. */
+function Lost({ apiKey, onClose, onRotate }) {
+  return html`<${Dialog} title="The secret of ${apiKey.name} got lost" onClose=${onClose}>
+    <div class="dialog-body"><p>The key is there, but the answer with its secret did not arrive, and the secret is kept nowhere. Rotate the key to get a new one.</p></div>
+    <footer><button class="button" type="button" onClick=${onClose}>Later</button>
+      <button class="button primary" type="button" onClick=${onRotate}>Rotate</button></footer><//>`;
 }

@@ -10,7 +10,7 @@ const same = (one, other) => one.every((part, place) => part === other?.[place])
  * Ask the API for a change.
  *
  * `ask` takes what `call` takes and gives the answer's data, or null when it went wrong: `problem`
- * says why, until `forget`. Asked again after a lost answer it carries the same idempotency key,
+ * says why, until `forget`, but where `instead` has something to do for its status. Asked again after a lost answer it carries the same idempotency key,
  * and so happens once. `arrive(text, ...place)` goes where the change leads; whoever has left what
  * asked is not fetched away from other work, and is told instead. `what` names it then.
  */
@@ -22,7 +22,7 @@ export function useAsking(what) {
     here.current = false;
   }, []);
   const show = (next) => here.current && setState(next);
-  const ask = async (method, path, { headers, ...options } = {}) => {
+  const ask = async (method, path, { headers, instead = {}, ...options } = {}) => {
     const { query, body } = options;
     const asked = [method, path, JSON.stringify(query), body instanceof Blob ? body : JSON.stringify(body)];
     if (!same(asked, once.current?.asked)) once.current = { asked, key: newIdempotencyKey() };
@@ -34,6 +34,11 @@ export function useAsking(what) {
       return data;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
+      if (instead[problem.status]) {
+        await instead[problem.status](problem);
+        show({ busy: false, problem: null });
+        return null;
+      }
       show({ busy: false, problem });
       if (!here.current) notify(`${what}: ${problem.message}`, 'bad');
       return null;

@@ -1,10 +1,15 @@
 // Editing a product: nobody's change is lost, and whoever comes second chooses.
-import { call, Problem, read } from '../core/api.js';
+import { Problem, read } from '../core/api.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
+import { useAsking } from './asking.js';
 import { Trouble } from './basics.js';
 import { Dialog, notify } from './forms.js';
 import { fromFields, NAMES, ProductFields, toFields } from './product-form.js';
 
+const UNREAD = {
+  title: 'Somebody changed this product',
+  detail: 'What they changed could not be read just now. Yours is still here, and nothing is saved: press Save to look again.',
+};
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** What of `mine` differs from `base`, as the API wants it. */
@@ -18,25 +23,27 @@ export function ProductEdit({ product, onSaved, onClose }) {
   // The version that the form was filled from: it is what the change is based on.
   const [base, setBase] = useState(product);
   const [fields, setFields] = useState(() => toFields(product));
-  const [problem, setProblem] = useState(null);
   const [theirs, setTheirs] = useState(null);
-  const [busy, setBusy] = useState(false);
+  const [unread, setUnread] = useState(null);
+  const { busy, problem: refusal, ask } = useAsking('The edit');
+  const problem = refusal ?? unread;
 
+  const look = async () => {
+    try {
+      setTheirs(await read(`/api/products/${product.id}`));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setUnread(new Problem(UNREAD));
+    }
+  };
   const save = async (version) => {
     const body = changes(fields, toFields(base));
     if (!Object.keys(body).length) return onClose();
-    setBusy(true);
-    setProblem(null);
-    try {
-      const { data } = await call('PATCH', `/api/pms/products/${product.id}`, { body, headers: { 'If-Match': `"${version}"` } });
-      notify('Saved.', 'good');
-      onSaved(data);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      if (error.status === 412) setTheirs(await read(`/api/products/${product.id}`).catch(() => null));
-      else setProblem(error);
-    }
-    return setBusy(false);
+    setUnread(null);
+    const saved = await ask('PATCH', `/api/pms/products/${product.id}`, { body, headers: { 'If-Match': `"${version}"` }, instead: { 412: look } });
+    if (!saved) return undefined;
+    notify('Saved.', 'good');
+    return onSaved(saved);
   };
   const takeTheirs = () => {
     setBase(theirs);
