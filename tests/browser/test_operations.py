@@ -120,3 +120,28 @@ def test_what_was_given_up_is_tried_again(
     expect(what).to_contain_text("Tried again as")
     expect(what.get_by_role("link", name=new)).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_what_was_only_tried_does_not_look_done(
+    window: Window, api: Api, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    product_id = new_product(sku="TRIED-1", name="Tried", stock=5)
+    file = tmp_path / "try.csv"
+    file.write_text("sku,quantity,type\nTRIED-1,1,increment\nTRIED-1,99,decrement\n")
+    page = window("#/operations/upload")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_label("Only try").check()
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator(".page-head .badge")).to_have_text("Only tried")
+    expect(page.locator(".page-head")).to_contain_text("changes nothing")
+    expect(page.get_by_role("region", name="Progress")).to_contain_text(
+        "1 would be applied, 1 would be refused"
+    )
+    expect(page.get_by_role("region", name="Rows that would be refused").first).to_be_visible()
+    expect(page.get_by_role("button", name="Retry the refused rows")).to_have_count(0)
+    expect(page.get_by_role("link", name="Upload for real")).to_be_visible()
+    assert api.get(f"/api/inventory/stock/{product_id}").json()["stock"] == 5
+    tried = page.url.rpartition("/")[2]
+    page.get_by_role("link", name="Operations").last.click()
+    row = page.locator(f'.row:has(a[href="#/operations/{tried}"])')
+    expect(row.locator(".badge")).to_have_text("Only tried")

@@ -6,7 +6,7 @@ import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
 import { useAsking } from '../parts/asking.js';
-import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Ago, Card, Copy, Empty, Facts, OperationBadge, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { notify } from '../parts/forms.js';
 import { Progress } from '../parts/progress.js';
 import { Refused } from '../parts/refused.js';
@@ -34,10 +34,12 @@ export function OperationPage({ id }) {
     return html`<${PageHead} title=${missing ? 'No such operation' : 'Operation'} back=${back} />
       ${missing ? html`<${Empty} title="There is no operation with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
   }
+  const { dryRun } = found.payload;
   return html`
-    <${PageHead} title=${words(found.kind)} back=${back} badge=${html`<${Badge} status=${found.status} />`}>
+    <${PageHead} title=${words(found.kind)} back=${back} badge=${html`<${OperationBadge} ...${found} />`} note=${dryRun && 'Only a try: it says what would happen, and changes nothing.'}>
       ${may('admin') && found.status === 'dead' && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry`} text="Try again" />`}
-      ${may('write') && found.kind === BULK && found.finishedAt && found.result?.refused > 0 && !found.payload.atomic && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry-refused`} text="Retry the refused rows" />`}
+      ${may('write') && found.kind === BULK && found.finishedAt && found.result?.refused > 0 && !found.payload.atomic && !dryRun && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry-refused`} text="Retry the refused rows" />`}
+      ${may('write') && found.kind === BULK && dryRun && found.finishedAt && html`<a class="button primary" href=${href('operations', 'upload')}>Upload for real</a>`}
     <//>
     ${found.error && html`<${Failure} error=${found.error} dead=${found.status === 'dead'} />`}
     ${found.progress && html`<${Card} title="Progress"><${Progress} progress=${found.progress} result=${found.result} /><//>`}
@@ -49,7 +51,7 @@ export function OperationPage({ id }) {
         ${found.result && html`<${Json} title="What came of it" value=${found.result} />`}
       </div>
     </div>
-    ${found.kind === BULK && found.finishedAt && html`<${Refused} id=${id} form=${found.payload.form} />`}`;
+    ${found.kind === BULK && found.finishedAt && html`<${Refused} id=${id} form=${found.payload.form} tried=${dryRun} />`}`;
 }
 
 /** What was read, or what the event says if that is further. */

@@ -7,13 +7,13 @@ import { usePages } from '../core/resource.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { useStore } from '../core/store.js';
-import { Ago, Badge, Card, Choice, Empty, Loaded, PageHead, statusWord } from '../parts/basics.js';
+import { Ago, Card, Choice, Empty, Loaded, OperationBadge, PageHead, statusWord } from '../parts/basics.js';
 import { useActivity } from '../parts/after.js';
 import { Confirm, notify } from '../parts/forms.js';
 import { health } from '../parts/health.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList } from '../parts/list.js';
-import { Progress } from '../parts/progress.js';
+import { outcomeOf, Progress } from '../parts/progress.js';
 import { Pulse } from '../parts/pulse.js';
 
 const STATUSES = ['queued', 'succeeded', 'failed', 'dead'];
@@ -54,7 +54,7 @@ export function OperationsPage() {
     <${EndlessList} label="Operations" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(operation) => html`
       <${Cell} kind="main"><a href=${href('operations', operation.id)}>${words(operation.kind)}</a><span class="fine">${why(operation)}</span><//>
       <${Cell} kind="wide-only" name="About"><${About} resource=${operation.resource} /><//>
-      <${Cell} kind="state">${operation.progress && operation.status === 'queued' ? html`<${Progress} progress=${operation.progress} slim />` : html`<${Badge} status=${operation.status} />`}<//>
+      <${Cell} kind="state">${operation.progress && operation.status === 'queued' ? html`<${Progress} progress=${operation.progress} slim />` : html`<${OperationBadge} ...${operation} />`}<//>
       <${Cell} kind="num fine wide-only" name="Took">${operation.finishedAt ? duration(new Date(operation.finishedAt) - new Date(operation.createdAt)) : '–'}<//>
       <${Cell} kind="num fine" name="Accepted"><${Ago} at=${operation.createdAt} /><//>`} />`;
 }
@@ -77,9 +77,9 @@ function Filters({ status, kind, readAt }) {
 function why(operation) {
   const { error, attempts, kind, progress, result } = operation;
   if (error) return error.detail;
+  if (kind === 'adjust-many' && result) return outcomeOf(result);
+  if (result?.dryRun) return 'nothing is changed';
   if (attempts > 1) return plural(attempts, 'try', 'tries');
-  if (result?.dryRun) return 'only tried';
-  if (kind === 'adjust-many' && result) return `${number(result.applied)} applied, ${number(result.refused)} refused`;
   if (progress) return plural(progress.total, 'row');
   if (result?.stock != null) return `stock after it: ${number(result.stock)}`;
   if (result?.orderId && result.status) return `order is ${result.status}`;

@@ -19,6 +19,12 @@ export function Badge({ status, tone, children }) {
   return html`<span class="badge ${tone ?? TONES[status] ?? 'plain'}">${children ?? statusWord(status)}</span>`;
 }
 
+/** The state of an operation; one that was only tried is not done. */
+export function OperationBadge({ status, result }) {
+  if (status === 'succeeded' && result?.dryRun) return html`<${Badge} tone="info">Only tried<//>`;
+  return html`<${Badge} status=${status} />`;
+}
+
 /** How a status is called on the screen. */
 export function statusWord(status) {
   return WORDS[status] ?? words(status);

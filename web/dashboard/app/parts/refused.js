@@ -17,12 +17,12 @@ export function rowNumber(row, form) {
   return form === 'json' ? row + 1 : row;
 }
 
-export function Refused({ id, form }) {
+export function Refused({ id, form, tried }) {
   const path = `/api/operations/${id}/refused`;
   const pages = usePages(path, {}, { limit: 50 });
   const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
   const aside = pages.items.length > 0 && html`<${Download} path=${path} name="refused-${shortId(id)}.csv" />`;
-  return html`<${Card} title="Refused rows" aside=${aside}><${Loaded} resource=${resource} rows=${4}>${(items) => (items.length
+  return html`<${Card} title=${tried ? 'Rows that would be refused' : 'Refused rows'} aside=${aside}><${Loaded} resource=${resource} rows=${4}>${(items) => (items.length
     ? html`<div class="table-scroll" tabindex="0" role="region" aria-label="Refused rows"><table>
         <thead><tr><th scope="col" class="num">Row</th><th scope="col">Product</th><th scope="col" class="num">Change</th><th scope="col">Why not</th></tr></thead>
         <tbody>${items.map((row) => html`<tr key=${row.row}><td class="num">${number(rowNumber(row.row, form))}</td>
@@ -30,7 +30,7 @@ export function Refused({ id, form }) {
           <td class="num">${row.type === 'increment' ? '+' : '−'}${number(row.quantity)}</td><td>${row.problem.detail}</td></tr>`)}</tbody></table></div>
       ${COUNTED[form] && html`<p class="fine note">${COUNTED[form]}</p>`}
       ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show more</button></p>`}`
-    : html`<p class="fine">None was refused.</p>`)}<//><//>`;
+    : html`<p class="fine">${tried ? 'None would be refused.' : 'None was refused.'}</p>`)}<//><//>`;
 }
 
 function Download({ path, name }) {
