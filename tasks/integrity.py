@@ -7,7 +7,8 @@ import structlog
 from sqlalchemy import Connection
 
 from db.models.operator_alert import INTEGRITY
-from db.queries import operator_alerts, streams
+from db.queries import operator_alerts
+from db.queries.gaps import last_gap
 from db.queries.integrity import (
     START,
     Difference,
@@ -15,7 +16,6 @@ from db.queries.integrity import (
     Place,
     compare,
     compare_products,
-    last_gap,
 )
 from db.session import Database, jobs_database
 from workers.app import app
@@ -113,7 +113,4 @@ def _still_wrong(connection: Connection, causes: dict[str, UUID | None]) -> set[
     days = worker_settings().event_retention_days
     wrong = {one.cause for one in compare_products(connection, products, days)}
     names = [cause for cause, product_id in causes.items() if product_id is None]
-    heads = streams.heads(connection, names)
-    return wrong | {
-        name for name in names if last_gap(connection, name, heads.get(name, 0)) is not None
-    }
+    return wrong | {name for name in names if last_gap(connection, name, days) is not None}

@@ -85,18 +85,27 @@ def _show(
     dry_run: bool,
 ) -> None:
     out = screen()
-    for one in found:
+    # What is left of a difference may be told in other numbers.
+    still = {_about(one) for one in left}
+    known = {_about(one) for one in found}
+    for one in [*found, *(new for new in left if _about(new) not in known)]:
         about = one["name"] or one["stream"] or one["productId"]
-        state = ("✗ ", "bold red") if dry_run or one in left else ("✓ ", "green")
+        state = ("✗ ", "bold red") if _about(one) in still else ("✓ ", "green")
         out.print(
             Text.assemble(state, (f"{one['check']}  ", "bold"), printable(about), ": "), end=""
         )
         out.print(Text(printable(one["detail"])))
-    for refused in failed:
+    # What was mended along with something else is refused, and nothing is wrong about that.
+    for refused in failed if left else []:
         out.print(Text(f"  → {printable(refused['problem'].get('detail', ''))}", style="cyan"))
     if not found:
         out.print("Nothing differs.")
     elif dry_run:
         out.print(f"{len(found)} differ; `pms repair` mends them.")
     else:
-        out.print(f"{len(found) - len(left)} mended, {len(left)} left.")
+        out.print(f"{sum(_about(one) not in still for one in found)} mended, {len(left)} left.")
+
+
+def _about(one: dict[str, Any]) -> tuple[str, str | None, str | None]:
+    """What tells a difference from others."""
+    return one["check"], one["productId"], one["stream"]

@@ -11,7 +11,7 @@ from flask import Response
 from sqlalchemy import Connection
 
 from db.models.stock import LedgerSums
-from db.queries import integrity, ledger, sales, streams
+from db.queries import gaps, integrity, ledger, sales
 from db.queries.integrity import START, Difference, Phase, Place
 from web.answers import json_response
 from web.auth import needs
@@ -131,13 +131,13 @@ def repair_stream(body: StreamRepairIn) -> Response:
     """Let go of a stream's events up to its last gap.
 
     Queues an operation. What is missing cannot be told any more: a client whose cursor lies
-    before the gap gets `recovered: false` and the state as it is. A stream without a gap is
-    refused.
+    before the gap gets `recovered: false` and the state as it is. If the last events are missing,
+    all others go as well, and the last one is told again. A stream without a gap is refused.
     """
 
     def prepare(connection: Connection) -> Command:
-        head = streams.heads(connection, [body.stream]).get(body.stream)
-        through = None if head is None else integrity.last_gap(connection, body.stream, head)
+        days = worker_settings().event_retention_days
+        through = gaps.last_gap(connection, body.stream, days)
         if through is None:
             raise Invalid(("/stream", "there is no such stream, or it has no gap"))
         return RepairStream(stream=body.stream, through=through)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import attrgetter
 from traceback import clear_frames
 from typing import Any
 from uuid import UUID
@@ -13,11 +12,10 @@ from sqlalchemy import Connection
 
 from db.errors import Refusal
 from db.models.operation import Waiting
-from db.models.stock import LedgerSums
 from db.models.stream import SYSTEM, operations_stream
-from db.queries import ledger, line
+from db.queries import line
 from workers.book import Book, Turn
-from workers.commands import Command, RepairStock, decode
+from workers.commands import Command, decode
 from workers.ends import (
     MAX_ATTEMPTS,
     Ending,
@@ -28,6 +26,7 @@ from workers.ends import (
 )
 from workers.operators import dead_alert
 from workers.registry import FAREWELLS, HANDLERS
+from workers.repairs import read_for_repairs
 
 log = structlog.get_logger(__name__)
 
@@ -172,7 +171,7 @@ def read_book(connection: Connection, taken: Sequence[Waiting], *, begin: UUID) 
     """
     book = _read(connection, taken, begin=begin)
     if book is not None:
-        book.drifts = ledger.drifts(connection, _to_repair(taken))
+        read_for_repairs(connection, taken, book)
     return book
 
 
@@ -211,22 +210,3 @@ def _read(
     orders = line.read_orders(connection, order_ids)
     now = datetime.now(UTC)
     return Book(now, read.levels, orders, read.alerts, read.heads, bulks_wait=read.bulks_wait)
-
-
-def _to_repair(taken: Sequence[Waiting]) -> dict[UUID, LedgerSums]:
-    """The products whose ledger is asked, and what is known of it, which saves time."""
-    found: dict[UUID, LedgerSums] = {}
-    for operation in taken:
-        if operation.kind != RepairStock.kind or operation.held_back:
-            continue
-        try:
-            command = decode(operation.kind, operation.payload)
-        except ValueError:
-            # It cannot be read in its turn either.
-            continue
-        assert isinstance(command, RepairStock)
-        known = command.ledger or LedgerSums()
-        found[command.product_id] = max(
-            found.get(command.product_id, known), known, key=attrgetter("version")
-        )
-    return found

@@ -16,7 +16,10 @@ from workers.events import Event, OrderMoved, StockAdjusted, SystemAlerted
 
 @dataclass(slots=True)
 class Book:
-    """The levels, orders, open alerts and stream heads that a batch names, and its outcome."""
+    """The levels, orders, open alerts and stream heads that a batch names, and its outcome.
+
+    For repairs also how far levels are from their ledgers, and the last events of streams.
+    """
 
     now: datetime
     levels: dict[UUID, StockLevel]
@@ -24,6 +27,7 @@ class Book:
     alerts: dict[UUID, Alert]
     heads: dict[str, int]
     drifts: dict[UUID, Drift] = field(default_factory=dict)
+    lasts: dict[str, tuple[int, Event]] = field(default_factory=dict)
     bulks_wait: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     given: dict[str, int] = field(default_factory=dict)
@@ -42,7 +46,7 @@ class Turn:
     """One operation's turn: copies of what it touches, kept only if the whole of it succeeds."""
 
     __slots__ = ("_alerts", "_book", "_cuts", "_events", "_levels", "_movements", "_orders",
-                 "_sold_at", "_steps", "now", "operation")  # fmt: skip
+                 "_retold", "_sold_at", "_steps", "now", "operation")  # fmt: skip
 
     def __init__(self, book: Book, operation: Waiting) -> None:
         self.now = book.now
@@ -56,6 +60,7 @@ class Turn:
         self._steps: list[tuple[Order, str]] = []
         self._sold_at: list[datetime] = []
         self._cuts: list[tuple[str, int]] = []
+        self._retold: list[str] = []
 
     def stock(self, product_id: UUID) -> StockLevel:
         """The stock level of a product, to be read and changed."""
@@ -88,8 +93,12 @@ class Turn:
         return None if found is None or found.is_whole else found
 
     def cut(self, stream: str, through: int) -> None:
-        """Let go of a stream's events up to a number."""
+        """Let go of a stream's events up to a number; the last of all is told again, by its row."""
         self._cuts.append((stream, through))
+        last, event = self._book.lasts.get(stream, (through + 1, None))
+        if event is not None and last <= through:
+            self._events.append((stream, last, event))
+            self._retold.append(stream)
 
     def raise_alert(self, alert: Alert) -> None:
         """Open an alert; the caller has seen that none is open."""
@@ -146,6 +155,8 @@ class Turn:
             outcome.alerts.update((alert.id, alert) for alert in history)
         outcome.sold_at.update(self._sold_at)
         outcome.cuts += self._cuts
+        for stream in self._retold:
+            del book.lasts[stream]
         for stream, position, event in self._events:
             if position is None:
                 book.append_next(stream, event)

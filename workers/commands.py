@@ -104,7 +104,10 @@ class RepairStock:
 
 @dataclass(frozen=True, slots=True)
 class RepairStream:
-    """Let go of the events of a stream up to a gap: who has missed them gets the state instead."""
+    """Let go of the events of a stream up to a gap: who has missed them gets the state instead.
+
+    If that is all of them, and a row holds what the last one told, that one is told again.
+    """
 
     kind: ClassVar = "repair-stream"
     queue: ClassVar = LINE

@@ -12,7 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from db.queries import gaps
 from db.queries.alerts import DESERVED
+from db.queries.gaps import LATELY
 from db.queries.ledger import Ledger, ledgers, reservations
 
 Check = Literal["level", "ledger", "reservations", "alert", "stream"]
@@ -102,8 +104,8 @@ def _next(phase: Phase, rows: Collection[Any], last: object) -> Place | None:
 _LEVELS = f"""
     SELECT l.product_id, p.name, l.on_hand, l.reserved, l.version, p.version AS product_version,
            a.severity AS alert, ({DESERVED}) AS deserved,
-           l.updated_at > now() - make_interval(days => :days) + interval '1 hour' AS moved_lately,
-           p.updated_at > now() - make_interval(days => :days) + interval '1 hour' AS edited_lately,
+           l.updated_at > {LATELY} AS moved_lately,
+           p.updated_at > {LATELY} AS edited_lately,
            EXISTS (SELECT FROM operations o WHERE o.status = 'queued' AND o.queue = 'line'
                    AND o.product_id = l.product_id) AS waits
     FROM stock_levels l JOIN products p ON p.id = l.product_id
@@ -138,7 +140,7 @@ def _compare_products(connection: Connection, rows: Iterable[Any]) -> Iterator[D
     found = {row.product_id: row for row in rows}
     kept = ledgers(connection, found)
     held = reservations(connection, found)
-    spans = _spans(
+    spans = gaps.spans(
         connection,
         [f"{kind}:{product_id}" for product_id in found for kind in ("stock", "product")],
     )
@@ -151,7 +153,7 @@ def _compare_products(connection: Connection, rows: Iterable[Any]) -> Iterator[D
             (stock, row.version, row.moved_lately),
             (data, row.product_version, row.edited_lately),
         ):
-            gap = _gap(spans.get(stream), head, lately)
+            gap = gaps.gap(spans.get(stream), head, lately)
             if gap:
                 yield Difference("stream", gap, **about, stream=stream)
 
@@ -200,20 +202,19 @@ def _streams(connection: Connection, after: str, days: int) -> Piece:
     rows = _cut(list(found), lambda row: row.head)
     piece = Piece(_next("streams", rows, rows[-1].name if rows else ""))
     piece.checked["streams"] = len(rows)
-    spans = _spans(connection, [row.name for row in rows])
+    spans = gaps.spans(connection, [row.name for row in rows])
     for row in rows:
-        gap = _gap(spans.get(row.name), row.head, lately=False)
+        gap = gaps.gap(spans.get(row.name), row.head, lately=False)
         if gap:
             piece.differences.append(Difference("stream", gap, stream=row.name))
     return piece
 
 
-_NEXT_ORDERS = text("""
-    SELECT id, version,
-           updated_at > now() - make_interval(days => :days) + interval '1 hour' AS lately
+_NEXT_ORDERS = text(f"""
+    SELECT id, version, updated_at > {LATELY} AS lately
     FROM orders WHERE CAST(:after AS text) = '' OR id > CAST(nullif(:after, '') AS uuid)
     ORDER BY id LIMIT :limit
-""")
+""")  # noqa: S608 - our own names
 
 
 def _orders(connection: Connection, after: str, days: int) -> Piece:
@@ -221,63 +222,13 @@ def _orders(connection: Connection, after: str, days: int) -> Piece:
     rows = list(connection.execute(_NEXT_ORDERS, wanted))
     piece = Piece(_next("orders", rows, rows[-1].id if rows else ""))
     piece.checked["orders"] = len(rows)
-    spans = _spans(connection, [f"order:{row.id}" for row in rows])
+    spans = gaps.spans(connection, [f"order:{row.id}" for row in rows])
     for row in rows:
         stream = f"order:{row.id}"
-        gap = _gap(spans.get(stream), row.version, row.lately)
+        gap = gaps.gap(spans.get(stream), row.version, row.lately)
         if gap:
             piece.differences.append(Difference("stream", gap, stream=stream))
     return piece
-
-
-_SPANS = text("""
-    SELECT stream, count(*), min(position), max(position) FROM events
-    WHERE stream = ANY(:names) GROUP BY stream
-""")
-Span = tuple[int, int, int]
-
-
-def _spans(connection: Connection, names: list[str]) -> dict[str, Span]:
-    """How many events there are of each stream, from which number to which."""
-    return {
-        row[0]: (row[1], row[2], row[3]) for row in connection.execute(_SPANS, {"names": names})
-    }
-
-
-def _gap(span: Span | None, head: int, lately: bool) -> str | None:
-    """What is missing of a stream; its oldest events are removed in the course of time."""
-    if span is None:
-        return f"no event is there, and the last has the number {head}" if head and lately else None
-    count, first, last = span
-    if last != head:
-        return f"the last event has the number {last}, and should have {head}"
-    if count != last - first + 1:
-        return f"{last - first + 1 - count} events are missing between {first} and {last}"
-    return None
-
-
-_LAST_GAP = text("""
-    SELECT max(before) FROM (
-        SELECT position, lag(position) OVER (ORDER BY position) AS before
-        FROM events WHERE stream = :stream) AS told
-    WHERE before < position - 1
-""")
-_LAST_TOLD = text("SELECT coalesce(max(position), 0) FROM events WHERE stream = :stream")
-
-
-def last_gap(connection: Connection, stream: str, head: int) -> int | None:
-    """The number after which a stream has its last gap; None if it has none.
-
-    Args:
-        connection: in the caller's transaction.
-        stream: which.
-        head: the last number that was given in it.
-    """
-    last: int = connection.execute(_LAST_TOLD, {"stream": stream}).scalar_one()
-    if last not in (0, head):
-        return max(last, head)
-    found: int | None = connection.execute(_LAST_GAP, {"stream": stream}).scalar()
-    return found
 
 
 def _cut(rows: list[Any], size: Any) -> list[Any]:

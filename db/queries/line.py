@@ -184,6 +184,8 @@ def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: 
         heads: the last numbers now given in the streams that tell about no single row.
         now: the batch's time.
     """
+    for stream, through in outcome.cuts:
+        streams.cut(connection, stream, through)
     writes = Writes()
     _write_stock(writes, outcome, now)
     if outcome.orders:
@@ -198,8 +200,6 @@ def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: 
         if rows:
             writes.update("operations", tuple(rows[0]), [tuple(row.values()) for row in rows])
     writes.send(connection)
-    for stream, through in outcome.cuts:
-        streams.cut(connection, stream, through)
     for operation_id, message in outcome.dead:
         operator_alerts.raise_or_renew(
             connection, OPERATION_DEAD, str(operation_id), message, operation_id=operation_id

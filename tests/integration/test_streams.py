@@ -24,7 +24,7 @@ from web.stream_tracks import Place, Snapshot
 from web.streams import Gone, Streams
 from web.waiters import Waiters
 from workers.app import app as celery
-from workers.commands import AdjustStock
+from workers.commands import AdjustStock, RepairStream
 from workers.dispatch import record
 from workers.runner import apply_next
 
@@ -125,6 +125,34 @@ def test_a_cursor_that_cannot_be_served_is_said_so(shop: Shop) -> None:
     assert lost.snapshot == {"stock": 5, "position": 5}
     assert shop.subscribe("e", since=own.replace(".0", ".2")).recovered is True
     assert [shop.clients.positions(sid) for sid in "bcde"] == [[], [], [], [3, 4, 5]]
+
+
+def test_cursors_behind_a_lost_last_event_are_not_recovered(shop: Shop) -> None:
+    first = shop.subscribe("a").cursor
+    shop.adjust(3)
+    shop.repair.repair()
+    told = shop.clients.sent["a"]
+    with shop.database.transaction() as connection:
+        connection.execute(
+            text("DELETE FROM events WHERE stream = :stream AND position = 3"),
+            {"stream": shop.stream},
+        )
+        record(connection, RepairStream(shop.stream, 3))
+    while apply_next(line_database()):
+        pass
+    # Who was told of it all has missed nothing.
+    for sid, since, recovered in (
+        ("b", first, False),
+        ("c", told[1]["cursor"], False),
+        ("d", told[2]["cursor"], True),
+    ):
+        found = shop.subscribe(sid, since=since)
+        assert (found.recovered, found.snapshot["position"]) == (recovered, 3)
+    shop.adjust(1)
+    shop.repair.repair()
+    assert [shop.clients.positions(sid) for sid in "abcd"] == [[1, 2, 3, 4], [4], [4], [4]]
+    assert shop.subscribe("e", since=told[2]["cursor"]).recovered is True
+    assert shop.clients.positions("e") == [4]
 
 
 def test_a_restored_copy_has_other_cursors(shop: Shop) -> None:

@@ -296,3 +296,33 @@ def test_this_installation_fits(tmp_path: Path) -> None:
     findings = [*python_and_packages(), *data_folder(tmp_path / "not" / "yet")]
     assert [finding.about for finding in findings] == ["Python", "packages", "disk"]
     assert not [finding for finding in findings if finding.state == "wrong"]
+
+
+def test_what_is_left_of_a_repair_is_counted_by_what_it_is_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its numbers may be others than before, and a new difference may have come."""
+
+    def difference(check: str, product: str, detail: str) -> dict[str, Any]:
+        return {
+            "check": check,
+            "productId": product,
+            "name": product,
+            "stream": None,
+            "detail": detail,
+        }
+
+    found = [difference("level", name, "before") for name in ("one", "two")]
+    left = [difference("level", "two", "after"), difference("stream", "two", "new")]
+    answers = iter([found, left])
+    monkeypatch.setattr("web.cli_repair.differences", lambda _: next(answers))
+    monkeypatch.setattr(Api, "send", lambda *_, **__: Answer(200, {}))
+    monkeypatch.setenv("PMS_API_KEY", KEY)
+    told = pms("repair")
+    assert told.exit_code == 1
+    assert told.output.splitlines() == [
+        "✓ level  one: before",
+        "✗ level  two: before",
+        "✗ stream  two: new",
+        "1 mended, 2 left.",
+    ]
