@@ -1,10 +1,10 @@
-// Things that are read from the API: once, again and again, or page by page.
+// Things that are read from the API: once, or again and again.
 import { Problem, read, restraint } from './api.js';
 import { useCallback, useEffect, useRef, useState } from './html.js';
 import { connection } from './live.js';
-import { oncePerFrame } from './store.js';
 
-const LATER_MILLISECONDS = 4000;
+/** When to look again after something went wrong. */
+export const LATER_MILLISECONDS = 4000;
 // No answer, too many requests, something away: worth another look by itself.
 const PASSING = new Set([0, 429, 503]);
 
@@ -75,118 +75,4 @@ export function onReconnect(callback) {
     if (found > round && round > 0) callback();
     round = found;
   });
-}
-
-/**
- * Read a list page by page; with `every` its first page is read again and again, and what is new
- * or has changed is put in.
- *
- * Gives `{items, done, error, loading, readAt, more, reload, change}`; `readAt` is when the first page
- * was read last. An item that has not changed stays the same object.
- */
-export function usePages(path, query, { every, limit = 50 } = {}) {
-  const name = JSON.stringify([path, query]);
-  const [, redraw] = useState(0);
-  const list = useRef(null);
-  if (list.current?.name !== name) {
-    list.current?.stop();
-    list.current = createPages(path, { ...query, limit }, every, () => redraw((count) => count + 1));
-    list.current.name = name;
-  }
-  useEffect(() => {
-    const mine = list.current;
-    mine.start();
-    return () => mine.stop();
-  }, [name, every]);
-  const { state, more, reload, change } = list.current;
-  return { ...state, loading: !state.begun && !state.error, more, reload, change };
-}
-
-const nameOf = (item) => item.id ?? item.version;
-const same = (old, item) => (old && JSON.stringify(old) === JSON.stringify(item) ? old : item);
-
-function createPages(path, query, every, changed) {
-  const draw = oncePerFrame(changed);
-  const state = { items: [], done: false, error: null, begun: false, readAt: null };
-  let cursor = null;
-  let reading = false;
-  let stopped = true;
-  let timer = null;
-  let stopListening = () => {};
-
-  async function step(fresh) {
-    if (reading || stopped || (!fresh && state.done)) return;
-    reading = true;
-    try {
-      const page = await read(path, { ...query, cursor: fresh ? null : cursor });
-      if (stopped) return;
-      if (!fresh || !state.begun) ({ nextCursor: cursor } = page);
-      if (fresh && state.begun) renew(page);
-      else add(page);
-      state.error = null;
-      state.begun = true;
-      if (fresh) state.readAt = Date.now();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      state.error = error;
-    } finally {
-      reading = false;
-    }
-    draw();
-  }
-
-  function add(page) {
-    const known = new Set(state.items.map(nameOf));
-    state.items = [...state.items, ...page.items.filter((item) => !known.has(nameOf(item)))];
-    state.done = page.nextCursor === null;
-  }
-
-  // What the first page says now, and behind it what was read before and lies further down.
-  function renew(page) {
-    const known = new Map(state.items.map((item) => [nameOf(item), item]));
-    const fresh = page.items.map((item) => same(known.get(nameOf(item)), item));
-    const last = fresh.at(-1);
-    const end = last ? state.items.findIndex((item) => nameOf(item) === nameOf(last)) : -1;
-    if (page.nextCursor === null || end === -1) {
-      // Everything is on it, or so much is new that the rest is to be read again.
-      state.items = fresh;
-      state.done = page.nextCursor === null;
-      cursor = page.nextCursor;
-    } else {
-      state.items = [...fresh, ...state.items.slice(end + 1)];
-    }
-  }
-
-  async function tick() {
-    clearTimeout(timer);
-    await step(true);
-    if (stopped) return;
-    const wait = state.error ? LATER_MILLISECONDS : every;
-    if (wait) timer = setTimeout(whenSeen, wait * restraint());
-  }
-
-  function whenSeen() {
-    if (document.hidden) document.addEventListener('visibilitychange', whenSeen, { once: true });
-    else if (!stopped) tick();
-  }
-
-  return {
-    state,
-    more: () => step(false),
-    reload: tick,
-    change(update) {
-      state.items = update(state.items);
-      draw();
-    },
-    start() {
-      stopped = false;
-      stopListening = onReconnect(tick);
-      tick();
-    },
-    stop() {
-      stopped = true;
-      clearTimeout(timer);
-      stopListening();
-    },
-  };
 }

@@ -1,7 +1,7 @@
 // Alerts: what is open, what was, and what the operators of the service should know.
 import { number, words } from '../core/format.js';
 import { html } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useAfter } from '../parts/after.js';

@@ -2,15 +2,16 @@
 import { call, Problem } from '../core/api.js';
 import { dateTime, number } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { adopt, session } from '../core/session.js';
 import { useAsking } from '../parts/asking.js';
 import { Ago, Badge, Copy, Empty, PageHead, Trouble } from '../parts/basics.js';
 import { Confirm, Dialog, Field, notify } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
-import { Cell, EndlessList } from '../parts/list.js';
+import { Cell, EndlessList, Fresh } from '../parts/list.js';
 
 const SCOPES = [['read', 'Read', 'looks at everything'], ['write', 'Write', 'reads, and changes products, stock and orders'], ['admin', 'Admin', 'does everything, keys included']];
+const EVERY_MILLISECONDS = 5000;
 const COLUMNS = [['Key'], ['State'], ['Rate', 'wide-only'], ['Made', 'num wide-only'], ['Actions', 'acts', true]];
 
 function stateOf(key) {
@@ -25,7 +26,7 @@ function rateOf(rate) {
 }
 
 export function KeysPage() {
-  const pages = usePages('/api/keys', {});
+  const pages = usePages('/api/keys', {}, { every: EVERY_MILLISECONDS });
   const [making, setMaking] = useState(false);
   const [asked, setAsked] = useState(null);
   const [told, setTold] = useState(null);
@@ -36,7 +37,7 @@ export function KeysPage() {
     pages.reload();
   };
   return html`
-    <${PageHead} title="Keys"><button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size="18" />New key</button><//>
+    <${PageHead} title="Keys"><${Fresh} pages=${pages} /><button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size="18" />New key</button><//>
     <${EndlessList} label="API keys" pages=${pages} columns=${COLUMNS} empty=${html`<${Empty} title="No keys" />`} row=${(key) => html`
       <${Cell} kind="main"><b>${key.name}</b><span class="fine">${key.scopes.join(', ')} · <code>${key.hint}</code>${key.id === session.get().key?.id ? ' · yours' : ''}</span><//>
       <${Cell} kind="state"><${Badge} status=${stateOf(key)} /><//>

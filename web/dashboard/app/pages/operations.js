@@ -3,7 +3,7 @@ import { call, Problem } from '../core/api.js';
 import { duration, number, plural, shortId, words } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { follow } from '../core/live.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { useStore } from '../core/store.js';
@@ -12,7 +12,7 @@ import { useActivity } from '../parts/after.js';
 import { Confirm, notify } from '../parts/forms.js';
 import { health } from '../parts/health.js';
 import { Icon } from '../parts/icons.js';
-import { Cell, EndlessList } from '../parts/list.js';
+import { Cell, EndlessList, Fresh } from '../parts/list.js';
 import { outcomeOf, Progress } from '../parts/progress.js';
 import { Pulse } from '../parts/pulse.js';
 
@@ -50,7 +50,7 @@ export function OperationsPage() {
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>`}
     <//>
     <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<${Pulse} activity=${data} wide />`}<//><//>
-    <${Filters} status=${status} kind=${kind} readAt=${pages.readAt} />
+    <${Filters} status=${status} kind=${kind} pages=${pages} />
     <${EndlessList} label="Operations" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(operation) => html`
       <${Cell} kind="main"><a href=${href('operations', operation.id)}>${words(operation.kind)}</a><span class="fine">${why(operation)}</span><//>
       <${Cell} kind="wide-only" name="About"><${About} resource=${operation.resource} /><//>
@@ -59,7 +59,7 @@ export function OperationsPage() {
       <${Cell} kind="num fine" name="Accepted"><${Ago} at=${operation.createdAt} /><//>`} />`;
 }
 
-function Filters({ status, kind, readAt }) {
+function Filters({ status, kind, pages }) {
   const { depth, dead } = useStore(health).data?.checks.queue ?? {};
   const counts = { queued: depth, dead };
   return html`<form class="filters" role="search" aria-label="Filter operations" onSubmit=${(event) => event.preventDefault()}>
@@ -69,8 +69,7 @@ function Filters({ status, kind, readAt }) {
       <select value=${kind ?? ''} onChange=${(event) => setQuery({ kind: event.target.value })}>
         <option value="">Every kind</option>${KINDS.map((one) => html`<option key=${one} value=${one}>${words(one)}</option>`)}
       </select></label>
-    <p class="fine fresh" title="Yours change here the moment they end; those of other keys are looked for again and again.">
-      ${readAt ? html`Read <${Ago} at=${new Date(readAt).toISOString()} />` : ''}</p>
+    <${Fresh} pages=${pages} title="Yours change here the moment they end; those of other keys are looked for again and again." />
   </form>`;
 }
 

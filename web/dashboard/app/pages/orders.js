@@ -1,14 +1,14 @@
 // Orders: an endless list by status and time, with what is new coming in by itself.
 import { money, number, plural, shortId, words } from '../core/format.js';
 import { html, useMemo } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useActivity, useAfter } from '../parts/after.js';
 import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
-import { Cell, EndlessList } from '../parts/list.js';
+import { Cell, EndlessList, Fresh } from '../parts/list.js';
 
 const STATUSES = ['queued', 'pending', 'confirmed', 'processing', 'shipped', 'delivered', 'cancelled', 'rejected'];
 const TIMES = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['between', 'Between…']];
@@ -37,7 +37,7 @@ export function OrdersPage() {
     : html`<${Empty} title="No orders yet">They come in here by themselves.<//>`;
   return html`
     <${PageHead} title="Orders">${may('write') && html`<a class="button primary" href=${href('orders', 'new')}><${Icon} name="plus" size="18" />New order</a>`}<//>
-    <${Filters} query=${query} />
+    <${Filters} query=${query} pages=${pages} />
     <${EndlessList} label="Orders" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(order) => html`
       <${Cell} kind="main"><a href=${href('orders', order.id)}>${summary(order)}</a><span class="fine"><code class="broad-only">${shortId(order.id)}</code><span class="narrow-only">${order.customerId}</span></span><//>
       <${Cell} kind="wide-only" name="Customer">${order.customerId}<//>
@@ -52,7 +52,7 @@ function summary(order) {
   return others.length ? `${first.name} and ${number(others.length)} more` : first.name;
 }
 
-function Filters({ query }) {
+function Filters({ query, pages }) {
   const activity = useActivity(COUNTS_MILLISECONDS);
   const [customer, setCustomer] = useTyped(query.customerId ?? '', 350, (customerId) => setQuery({ customerId }));
   const counts = activity.data?.orders ?? {};
@@ -69,5 +69,6 @@ function Filters({ query }) {
         <input type="date" value=${query.end ?? ''} onChange=${(event) => setQuery({ end: event.target.value })} /></label>`}
     <label class="narrow"><span class="visually-hidden">Customer</span>
       <input type="search" placeholder="Customer" maxlength="200" value=${customer} onInput=${(event) => setCustomer(event.target.value)} /></label>
+    <${Fresh} pages=${pages} />
   </form>`;
 }

@@ -1,13 +1,13 @@
 // Products: an endless list with live stock.
 import { money, number } from '../core/format.js';
 import { html } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
-import { Cell, EndlessList } from '../parts/list.js';
+import { Cell, EndlessList, Fresh } from '../parts/list.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
 
@@ -15,12 +15,13 @@ const SORTS = [
   ['-createdAt', 'Newest first'], ['createdAt', 'Oldest first'], ['name', 'Name, A to Z'], ['-name', 'Name, Z to A'],
   ['price', 'Price, low to high'], ['-price', 'Price, high to low'],
 ];
+const EVERY_MILLISECONDS = 4000;
 const COLUMNS = [['Product'], ['Category', 'wide-only'], ['Status'], ['Price', 'num'], ['Can be sold', 'num'], ['Changed', 'num wide-only']];
 
 export function ProductsPage() {
   const { query } = useRoute();
   const { q, status, categoryId, sort = '-createdAt' } = query;
-  const pages = usePages('/api/products', { q, status, categoryId, sort });
+  const pages = usePages('/api/products', { q, status, categoryId, sort }, { every: EVERY_MILLISECONDS });
   const [stocks, onSight] = useStocks();
   const filtered = q || status || categoryId;
   const empty = filtered
@@ -32,7 +33,7 @@ export function ProductsPage() {
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>
         <a class="button primary" href=${href('products', 'new')}><${Icon} name="plus" size="18" />New product</a>`}
     <//>
-    <${Filters} query=${query} />
+    <${Filters} query=${query} pages=${pages} />
     <${EndlessList} label="Products" pages=${pages} columns=${COLUMNS} empty=${empty} onSight=${onSight} stampOf=${(product) => stocks.get(product.id)} row=${(product) => html`
       <${Cell} kind="main"><a href=${href('products', product.id)}>${product.name}</a><span class="fine">${product.sku ?? 'no SKU'}</span><//>
       <${Cell} kind="wide-only" name="Category">${product.categoryId}<//>
@@ -42,7 +43,7 @@ export function ProductsPage() {
       <${Cell} kind="num fine wide-only" name="Changed"><${Ago} at=${product.updatedAt} /><//>`} />`;
 }
 
-function Filters({ query }) {
+function Filters({ query, pages }) {
   const [text, setText] = useTyped(query.q ?? '', 250, (q) => setQuery({ q }));
   const [category, setCategory] = useTyped(query.categoryId ?? '', 350, (categoryId) => setQuery({ categoryId }));
   return html`<form class="filters" role="search" aria-label="Filter products" onSubmit=${(event) => event.preventDefault()}>
@@ -56,5 +57,6 @@ function Filters({ query }) {
       <select value=${query.sort ?? '-createdAt'} onChange=${(event) => setQuery({ sort: event.target.value })}>
         ${SORTS.map(([sort, name]) => html`<option key=${sort} value=${sort}>${name}</option>`)}
       </select></label>
+    <${Fresh} pages=${pages} title="Stock changes here the moment that it does; all else is looked for again and again." />
   </form>`;
 }

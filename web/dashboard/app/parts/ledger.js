@@ -1,7 +1,7 @@
 // A product's ledger: its stock over time as a chart, and every movement.
 import { number, shortId, signed, words } from '../core/format.js';
 import { html, useState } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { href } from '../core/router.js';
 import { Ago, Card, Empty, Kept, Loaded } from './basics.js';
 import { useAfter } from './after.js';

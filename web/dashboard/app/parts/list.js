@@ -2,7 +2,7 @@
 import { number } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { oncePerFrame } from '../core/store.js';
-import { Empty, Kept, Skeleton, Trouble } from './basics.js';
+import { Ago, Empty, Kept, Skeleton, Trouble } from './basics.js';
 
 const BEYOND = 8;
 const AHEAD = 25;
@@ -15,7 +15,7 @@ const AHEAD = 25;
  * is what `usePages` gives.
  */
 export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, stampOf, empty, onSight }) {
-  const { items, done, error, loading, more, reload } = pages;
+  const { items, done, error, loading, more, reload, look } = pages;
   const body = useRef(null);
   const [range, setRange] = useState([0, 30]);
   const height = useRef(56);
@@ -46,6 +46,7 @@ export function EndlessList({ label, pages, columns, row, keyOf = (item) => item
   }, [range[1], items.length, done, loading, error]);
   const shown = items.slice(first, last);
   useEffect(() => onSight?.(shown), [shown.map(keyOf).join()]);
+  useEffect(() => look(first, last), [look, first, last]);
 
   if (loading) return html`<${Skeleton} rows=${8} />`;
   if (error && !items.length) return html`<${Trouble} error=${error} retry=${reload} />`;
@@ -71,6 +72,11 @@ export function EndlessList({ label, pages, columns, row, keyOf = (item) => item
 
 function endOf(count) {
   return count > 20 ? `All ${number(count)} shown` : '';
+}
+
+/** When what is in sight of a list was read: it is looked for again and again. */
+export function Fresh({ pages, title }) {
+  return html`<p class="fine fresh" title=${title}>${pages.readAt ? html`Read <${Ago} at=${new Date(pages.readAt).toISOString()} />` : ''}</p>`;
 }
 
 /** A cell; `name` repeats the column's on narrow screens. */

@@ -1,7 +1,7 @@
 // The alerts of one product: the open one, and those that are over.
 import { duration, number } from '../core/format.js';
 import { html } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { Ago, Badge, Card, Loaded } from './basics.js';
 import { useAfter } from './after.js';
 

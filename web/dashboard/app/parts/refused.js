@@ -2,7 +2,7 @@
 import { call, Problem } from '../core/api.js';
 import { number, shortId } from '../core/format.js';
 import { html, useState } from '../core/html.js';
-import { usePages } from '../core/resource.js';
+import { usePages } from '../core/pages.js';
 import { href } from '../core/router.js';
 import { Card, Loaded } from './basics.js';
 import { notify } from './forms.js';
