@@ -1,8 +1,9 @@
 """Bulks: rows of one operation, applied in turns between the single operations of the line.
 
-A turn is a transaction of the line of its own: the oldest bulk's next rows, and before them those
-of products that single operations wait for. Nobody else has to wait: a single operation is held
-only while an earlier bulk has rows of one of its products (`Batch.ahead`).
+A turn is a transaction of the line of its own: the next rows of a bulk whose turn it is (see
+`workers.bulk_order`), and before them those of products that single operations wait for. Nobody
+else has to wait: a single operation is held only while an earlier bulk has rows of one of its
+products (`Batch.ahead`).
 """
 
 import time
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 
 from db.models.bulk import MOST_ATOMIC_ROWS, Bulk, BulkRow
 from db.models.operation import Waiting
-from db.queries import bulks, line
+from db.queries import bulk_order, bulks, line
 from workers.batch import begun_book
 from workers.book import Book
 from workers.bulk_turn import BulkTurn
@@ -65,7 +66,7 @@ def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
     """
     command = decode(operation.kind, operation.payload)
     assert isinstance(command, AdjustMany)
-    before = bulks.products_before(connection, operation.seq)
+    before = bulk_order.products_before(connection, operation.seq)
     if before is None:
         return None
     bulk = bulks.read(connection, command.bulk_id)

@@ -7,6 +7,7 @@ from db.queries.installation import beat_heart
 from db.session import Database, line_database
 from workers.app import app
 from workers.bulk import pace
+from workers.bulk_order import rotation
 from workers.dispatch import DRAIN, wake
 from workers.ending import is_ending
 from workers.runner import apply_and_look, apply_bulk
@@ -44,7 +45,7 @@ def drain(database: Database, hears: Callable[[float], bool] = lambda deadline: 
             if not hears(deadline):
                 return False
             continue
-        if ended == 0:
+        if ended == 0 and not (waits.bulks and rotation.is_looking):
             return False
     return True
 

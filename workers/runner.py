@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 
 from db.errors import is_passing
 from db.models.operation import Waiting
-from db.queries import bulks, line, marker
+from db.queries import bulk_order, line, marker
 from db.session import LINE_SECONDS, Database, marker_database
 from workers.batch import Batch, begun_book, read_book
 from workers.broadcast import broadcast
 from workers.bulk import blame as blame_rows
 from workers.bulk import pace, take_turn
+from workers.bulk_order import rotation
 from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany
 from workers.crash import may_crash
@@ -59,25 +60,30 @@ def apply_and_look(database: Database, limit: int = BATCH) -> tuple[int, marker.
 
 
 def apply_bulk(database: Database) -> int:
-    """Give the oldest bulk its next turn, in one transaction.
+    """Give the bulk whose turn it is its next one, in one transaction.
 
     Returns:
-        How many rows got their verdict; 0 means that there is no bulk, that it has to wait for
+        How many rows got their verdict; 0 means that there is no bulk, that all have to wait for
         single operations, or that another worker is on.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
     """
-    token = uuid4()
     with marker_database().transaction() as connection:
-        operation = bulks.first_waiting(connection)
-        if operation is None or not marker.take(connection, token, [operation.id]):
-            return 0
-    may_crash("taken")
-    began = time.monotonic()
-    rows, _ = _apply_taken(database, token, [operation], _apply_rows)
-    pace.took(rows, time.monotonic() - began)
-    return rows
+        free = rotation.free(connection)
+    for operation in free:
+        token = uuid4()
+        with marker_database().transaction() as connection:
+            if not marker.take(connection, token, [operation.id]):
+                return 0
+        may_crash("taken")
+        began = time.monotonic()
+        rotation.had_turn(operation)
+        rows, _ = _apply_taken(database, token, [operation], _apply_rows)
+        pace.took(rows, time.monotonic() - began)
+        if rows:
+            return rows
+    return 0
 
 
 # What was applied, if it was, and what waits after the commit.
@@ -117,7 +123,7 @@ def _apply(database: Database, token: UUID, taken: Sequence[Waiting]) -> _Applie
         book = read_book(connection, taken, begin=token)
         if book is None:
             return None, _UNKNOWN
-        ahead = bulks.ahead_of(connection, book.levels) if book.bulks_wait else {}
+        ahead = bulk_order.ahead_of(connection, book.levels) if book.bulks_wait else {}
         batch = Batch(taken, book, ahead)
         may_crash("read")
         batch.decide()

@@ -10,11 +10,8 @@ import orjson
 from sqlalchemy import Connection, text
 
 from db.models.bulk import Bulk, BulkRow, RefusedRow
-from db.models.operation import Waiting
+from db.queries.bulk_order import NEXT_SINGLES
 from db.queries.rows import insert_rows
-
-# Of the single operations, so many are looked at: those that the next batch of the line takes.
-NEXT_SINGLES = 500
 
 
 def insert(connection: Connection, bulk_id: UUID, total: int) -> None:
@@ -69,70 +66,6 @@ def refused(connection: Connection, bulk_id: UUID, *, after: int, limit: int) ->
 
 
 # The turns of a worker
-
-_WAITING = """
-    SELECT id, seq, kind, payload, attempts, product_id, order_id, api_key_id, request_id,
-           created_at, false AS held_back
-    FROM operations WHERE status = 'queued' AND queue = 'bulk' ORDER BY seq
-"""
-_FIRST = text(_WAITING + "LIMIT 1")
-_ALL = text("SELECT seq, payload FROM operations WHERE status = 'queued' AND queue = 'bulk'")
-
-
-def first_waiting(connection: Connection) -> Waiting | None:
-    """The operation of the oldest bulk."""
-    row = connection.execute(_FIRST).one_or_none()
-    return Waiting(*row) if row else None
-
-
-_AHEAD = text("""
-    SELECT DISTINCT bulk_id, product_id FROM bulk_rows
-    WHERE bulk_id = ANY(:bulks) AND product_id = ANY(:products) AND state = 'waiting'
-""")
-
-
-def ahead_of(connection: Connection, product_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Of these products, those with rows that wait, and the place in line of their first bulk.
-
-    Dry runs are ahead of nobody: they change nothing.
-    """
-    if not product_ids:
-        return {}
-    places = {
-        UUID(payload["bulk_id"]): seq
-        for seq, payload in connection.execute(_ALL)
-        if not payload["dry_run"]
-    }
-    if not places:
-        return {}
-    wanted = {"bulks": list(places), "products": list(product_ids)}
-    found: dict[UUID, int] = {}
-    for bulk_id, product_id in connection.execute(_AHEAD, wanted):
-        found[product_id] = min(places[bulk_id], found.get(product_id, places[bulk_id]))
-    return found
-
-
-_EARLIER = text("""
-    WITH earlier AS (
-        SELECT product_id, order_id FROM operations
-        WHERE status = 'queued' AND queue = 'line' AND seq < :seq ORDER BY seq LIMIT :most
-    )
-    SELECT product_id FROM earlier WHERE product_id IS NOT NULL
-    UNION SELECT i.product_id FROM earlier JOIN order_items i USING (order_id)
-    UNION ALL SELECT NULL FROM (SELECT count(*) AS waiting FROM earlier) c WHERE waiting = :most
-""")
-
-
-def products_before(connection: Connection, seq: int) -> set[UUID] | None:
-    """The products that single operations wait for which were accepted before this place.
-
-    Returns:
-        None if so many wait that the bulk's turn has not come.
-    """
-    wanted = {"seq": seq, "most": NEXT_SINGLES}
-    found = set(connection.execute(_EARLIER, wanted).scalars())
-    return None if None in found else found
-
 
 _READ = text("""
     SELECT id, total, done, refused, given_up, next_row, told_at FROM bulks

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from db.errors import Refusal
-from db.queries import bulks
+from db.queries import bulk_order
 from db.session import Database, line_database
 from tests.integration.test_conventions import check_problem
 from tests.integration.test_line import check_consistency
@@ -693,7 +693,7 @@ def test_rows_left_by_one_bulk_are_not_ahead_of_others(
     send(client, [row(mug, 2, "decrement")])
     apply_line()
     with database.transaction() as connection:
-        assert bulks.ahead_of(connection, [UUID(mug)]) == {}
+        assert bulk_order.ahead_of(connection, [UUID(mug)]) == {}
 
 
 def test_a_refusal_of_the_model_is_no_bug(client: Any, product: Product, bad_luck: Any) -> None:
