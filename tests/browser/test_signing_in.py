@@ -1,10 +1,13 @@
 """Signing in: a key opens the door as far as its scopes, and is forgotten with the tab."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_pages import look
 from tests.functional.service import Api
 
 
@@ -52,3 +55,41 @@ def test_a_revoked_key_is_signed_out(windows: Any, api: Api) -> None:
     page: Page = windows.open(made["secret"])
     assert api.delete(f"/api/keys/{made['id']}").status_code == 204
     expect(page.get_by_role("alert")).to_contain_text("no longer valid")
+
+
+def test_a_reload_while_the_service_is_away_signs_nobody_out(
+    windows: Any, admin_key: str, pictures: Path
+) -> None:
+    windows.allowed.append("503")
+    page: Page = windows.open(admin_key)
+    away = {"type": "/docs/problems/unavailable", "title": "Unavailable", "status": 503}
+    page.route(
+        "**/api/keys/current",
+        lambda route: route.fulfill(
+            status=503,
+            content_type="application/problem+json",
+            body=json.dumps({**away, "detail": "The database is away."}),
+        ),
+    )
+    page.reload()
+    expect(page.get_by_role("heading", name="The service is away")).to_be_visible()
+    expect(page.get_by_text("The database is away.")).to_be_visible()
+    expect(page.get_by_label("API key")).to_have_count(0)
+    look(page, "resuming", pictures)
+    page.unroute("**/api/keys/current")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def test_whoever_waits_for_the_service_can_sign_out(windows: Any, admin_key: str) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page: Page = windows.open(admin_key)
+    page.route("**/api/keys/current", lambda route: route.abort())
+    page.reload()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+    page.unroute("**/api/keys/current")
+    page.get_by_label("API key").fill(admin_key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()

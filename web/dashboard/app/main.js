@@ -3,11 +3,12 @@ import { html, render } from './core/html.js';
 import { resume, session } from './core/session.js';
 import { useStore } from './core/store.js';
 import { Shell } from './parts/shell.js';
-import { SignIn } from './pages/sign-in.js';
+import { Resuming, SignIn } from './pages/sign-in.js';
 
 function Screen() {
   const { phase, refusal } = useStore(session);
   if (phase === 'in') return html`<${Shell} />`;
+  if (phase === 'resuming') return html`<${Resuming} refusal=${refusal} />`;
   return html`<${SignIn} busy=${phase === 'entering'} refusal=${refusal} />`;
 }
 

@@ -1,6 +1,6 @@
 // Signing in with an API key, which this tab keeps until it is closed.
 import { html, useEffect, useState } from '../core/html.js';
-import { signIn } from '../core/session.js';
+import { resume, signIn, signOut } from '../core/session.js';
 import { Field } from '../parts/forms.js';
 import { Mark } from '../parts/mark.js';
 
@@ -28,5 +28,23 @@ export function SignIn({ busy, refusal }) {
       <p class="fine">The first key is shown when the service starts; <code>pms keys create</code> makes more.
         See the <a href="/docs">quick start</a>.</p>
     </form>
+  </main>`;
+}
+
+/** Signed in already, while the service does not answer: nobody has to look for his key again. */
+export function Resuming({ refusal }) {
+  useEffect(() => {
+    document.title = 'Backend PMS';
+  }, []);
+  if (!refusal) return html`<main class="starting"><p role="status">Signing in…</p></main>`;
+  return html`<main class="sign-in">
+    <div class="card">
+      <${Mark} />
+      <h1>The service is away</h1>
+      <p class="prose" role="status">You are still signed in. The dashboard tries again by itself, and goes on as soon as the service answers.</p>
+      <p class="refusal">${refusal}</p>
+      <div class="actions start"><button class="button primary" type="button" onClick=${resume}>Try again now</button>
+        <button class="button" type="button" onClick=${() => signOut()}>Sign out</button></div>
+    </div>
   </main>`;
 }
