@@ -254,8 +254,7 @@ PROBLEMS: dict[str, ProblemKind] = {
         409,
         "Open orders hold more units of the product than the ledger has on hand, which no level"
         " can say.",
-        "Cancel some of the orders, or take the units that are there into the house, and repair"
-        " then.",
+        "Take the units that are missing into the house by an adjustment, and repair then.",
         {"onHand": "what the ledger has on hand", "reserved": "what open orders hold"},
         {"onHand": 3, "reserved": 5},
     ),

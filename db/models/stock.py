@@ -231,7 +231,7 @@ class StockLevel:
             raise Refusal(
                 "repair-impossible",
                 f"{_units(reserved)} held by orders, and the ledger has {on_hand:,} on hand:"
-                " cancel orders, or take units into the house, and repair then.",
+                f" take {reserved - on_hand:,} or more into the house, and repair then.",
                 onHand=on_hand,
                 reserved=reserved,
             )

@@ -1,5 +1,6 @@
 """Stock levels and their ledger, as they are read."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,26 @@ def levels(connection: Connection, *, limit: int, before: UUID | None) -> list[d
     """
     wanted = {"limit": limit, "before": before or _LAST}
     return [dict(row) for row in connection.execute(_LEVELS, wanted).mappings()]
+
+
+_RESTORE = text("""
+    INSERT INTO stock_levels (product_id, on_hand, reserved, version, ever_stocked, updated_at)
+    SELECT p.id, coalesce(m.on_hand, 0), coalesce(m.reserved, 0),
+           greatest(
+               m.version, (SELECT max(position) FROM events WHERE stream = 'stock:' || p.id), 0
+           ),
+           EXISTS (SELECT FROM stock_movements WHERE product_id = p.id AND on_hand > 0),
+           coalesce(m.created_at, p.created_at)
+    FROM products p LEFT JOIN LATERAL (
+        SELECT * FROM stock_movements WHERE product_id = p.id ORDER BY version DESC LIMIT 1
+    ) m ON true
+    WHERE p.id = ANY(:ids)
+""")
+
+
+def restore(connection: Connection, ids: Collection[UUID]) -> None:
+    """Write levels that are gone, as the ledger ends; no number told of them is given again."""
+    connection.execute(_RESTORE, {"ids": list(ids)})
 
 
 _FILTERS = {

@@ -97,6 +97,7 @@ DAMAGES = {
     " WHERE product_id = :id AND version = 1",
     "lost row": "DELETE FROM stock_movements WHERE product_id = :id AND version = 1",
     "lost last row": "DELETE FROM stock_movements WHERE product_id = :id AND version = 2",
+    "lost level": "DELETE FROM stock_levels WHERE product_id = :id",
     "lost alert": "UPDATE products SET low_stock_threshold = 8 WHERE id = :id",
 }
 EXPECTED = {
@@ -107,6 +108,7 @@ EXPECTED = {
     "changed row": {"ledger"},
     "lost row": {"ledger"},
     "lost last row": {"level"},
+    "lost level": {"level"},
     "lost alert": {"alert"},
 }
 
@@ -149,6 +151,44 @@ def test_what_is_whole_is_left_alone(
     assert ended["result"]["version"] == 2
 
 
+def test_a_product_without_level_and_ledger_gets_an_empty_one(
+    client: Any,
+    product: Callable[..., str],
+    damage: Callable[..., None],
+    repair: Callable[..., dict[str, Any]],
+) -> None:
+    product_id = product(name="Vase")
+    damage(DAMAGES["lost level"], id=product_id)
+    assert find(client) == [("level", "Vase")]
+    ended = repair(REPAIRS, productId=product_id)
+    assert (ended["result"]["onHand"], ended["result"]["version"]) == (0, 1)
+    assert "the level was gone" in ended["result"]["found"]
+    assert find(client) == []
+
+
+def test_a_lost_level_takes_no_number_twice(
+    client: Any, mug: str, damage: Callable[..., None], repair: Callable[..., dict[str, Any]]
+) -> None:
+    damage(DAMAGES["lost last row"], id=mug)
+    damage(DAMAGES["lost level"], id=mug)
+    ended = repair(REPAIRS, productId=mug)
+    assert ended["result"]["version"] == 3
+    assert find(client) == []
+
+
+def test_a_lost_level_of_more_than_there_is_can_be_filled(
+    client: Any, mug: str, damage: Callable[..., None], repair: Callable[..., dict[str, Any]]
+) -> None:
+    damage("UPDATE order_items SET quantity = 12, line_total = 12 * unit_price"
+           " WHERE product_id = :id", id=mug)  # fmt: skip
+    damage(DAMAGES["lost level"], id=mug)
+    ended = repair(REPAIRS, productId=mug)
+    assert ended["error"]["type"] == "/docs/problems/repair-impossible"
+    assert repair("/api/inventory/adjust", productId=mug, quantity=2, type="increment")
+    assert repair(REPAIRS, productId=mug)["status"] == "succeeded"
+    assert find(client) == []
+
+
 def test_two_repairs_and_changes_in_one_batch(
     client: Any, mug: str, damage: Callable[..., None], apply_line: Callable[[], None]
 ) -> None:
@@ -178,6 +218,8 @@ def test_orders_that_hold_more_than_there_is_are_for_a_person_to_solve(
     assert ended["status"] == "failed"
     assert ended["error"]["type"] == "/docs/problems/repair-impossible"
     assert (ended["error"]["onHand"], ended["error"]["reserved"]) == (10, 12)
+    # Cancelling is no way out, as long as the level does not know what the order holds.
+    assert "cancel" not in ended["error"]["detail"]
     assert repair("/api/inventory/adjust", productId=mug, quantity=2, type="increment")
     assert repair(REPAIRS, productId=mug)["status"] == "succeeded"
     assert find(client) == []
