@@ -136,3 +136,16 @@ def test_a_lost_answer_makes_no_second_key(windows: Any, window: Window, api: Ap
     page.get_by_role("button", name="I have kept it").click()
     made = [one["name"] for one in api.get("/api/keys").json()["items"]]
     assert made.count("Unheard key") == 1
+
+
+def test_the_keyboard_goes_on_at_the_heading_after_revoking(
+    window: Window, key_with: Callable[[str], str]
+) -> None:
+    key_with("write")
+    page = window("#/keys")
+    page.get_by_role("button", name="Revoke write key").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Revoke key").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".row", has_text="write key").first).to_contain_text("Revoked")
+    expect(page.get_by_role("heading", name="Keys")).to_be_focused()

@@ -142,3 +142,22 @@ def test_a_late_answer_takes_nobody_away_from_other_work(
     expect(page.get_by_label("Name", exact=True)).to_have_value("Half typed")
     notice.get_by_role("link", name="Show").click()
     expect(page.get_by_role("heading", name="Order of Radia")).to_be_visible()
+
+
+def test_the_keyboard_goes_on_where_a_step_was(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    order = {
+        "items": [{"productId": new_product(stock=1, name="By keyboard"), "quantity": 1}],
+        "customerId": "Katherine",
+        "shippingAddress": "6 Main Street",
+    }
+    made = api.post("/api/pms/orders", json=order, headers={"Prefer": "wait=20"})
+    page = window(f"#/orders/{made.json()['orderId']}")
+    for action, status in WAY[:2]:
+        page.get_by_role("button", name=action).focus()
+        page.keyboard.press("Enter")
+        expect(badge(page)).to_have_text(status)
+        expect(page.get_by_role("heading", name="Order of Katherine")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.locator(".order-steps button").first).to_be_focused()

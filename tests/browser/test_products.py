@@ -194,3 +194,13 @@ def test_a_conflict_that_cannot_be_read_is_said(
     dialog.get_by_role("button", name="Save").click()
     dialog.get_by_role("button", name="Save mine on top").click()
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
+
+
+def test_the_keyboard_goes_on_at_the_heading_after_publishing(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    page = window(f"#/products/{new_product(name='Published by keyboard')}")
+    page.get_by_role("button", name="Publish").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".page-head").get_by_text("Published", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Published by keyboard")).to_be_focused()

@@ -17,6 +17,7 @@ import { ProductsPage } from '../pages/products.js';
 import { UploadPage } from '../pages/upload.js';
 import { Empty, PageHead } from './basics.js';
 import { ConnectionBanner, ConnectionState } from './connection.js';
+import { useKeptFocus } from './focus.js';
 import { Notices } from './forms.js';
 import { AwayBanner, HealthRow } from './health.js';
 import { Icon } from './icons.js';
@@ -71,6 +72,7 @@ export function Shell() {
   const [Page, given = {}, scope = 'read'] = pageOf(steps);
   const here = steps[0] ?? '';
   useEffect(() => scrollTo(0, 0), [steps.join('/')]);
+  useKeptFocus();
   const skip = (event) => {
     event.preventDefault();
     document.querySelector('main h1')?.focus();
