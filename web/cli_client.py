@@ -21,10 +21,17 @@ _CODES = {401: KEY, 403: KEY, 404: UNKNOWN, 409: REFUSED, 412: REFUSED, 422: USA
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the service answered: a 2xx status and its document."""
+    """What the service answered.
+
+    Attributes:
+        status: 2xx.
+        body: its document.
+        is_replay: whether it is the answer to an earlier request with the same key.
+    """
 
     status: int
     body: Any
+    is_replay: bool = False
 
 
 class Api:
@@ -185,15 +192,16 @@ class Api:
             raise self._unreachable(error) from None
 
     def _read(self, response: requests.Response, also: tuple[int, ...]) -> Answer:
+        is_replay = response.headers.get("Idempotent-Replayed") == "true"
         if response.status_code == 204:
-            return Answer(204, None)
+            return Answer(204, None, is_replay)
         try:
             body = response.json()
         except ValueError:
             raise self._stranger(response) from None
         self._reached = True
         if response.ok or response.status_code in also:
-            return Answer(response.status_code, body)
+            return Answer(response.status_code, body, is_replay)
         raise self._refusal(response, body)
 
     def _unreachable(self, error: Exception) -> CommandError:

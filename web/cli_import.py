@@ -4,42 +4,21 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
-from math import isfinite
 from pathlib import Path
 from typing import IO, Any
-from uuid import UUID
 
 import click
-import orjson
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from web.bulk_rows import rows_of_csv
 from web.cli_client import Api
 from web.cli_errors import FAILED, REFUSED, UNKNOWN, USAGE, CommandError
 from web.cli_output import print_json, printable, screen
+from web.cli_product_rows import checked
 from web.cli_target import Target, at_service
-from web.errors import Problem
 
 # A key may be allowed a hundred requests a minute: then an import waits, and goes on.
 _PATIENCE = 130.0
 _SHOWN = 20
-_COLUMNS = {
-    "sku": "sku",
-    "name": "name",
-    "description": "description",
-    "price": "price",
-    "categoryId": "categoryId",
-    "images": "images",
-    "lowStockThreshold": "lowStockThreshold",
-    "status": "status",
-    "id": "id",
-    # Of an export, and passed over.
-    "version": "",
-    "createdAt": "",
-    "updatedAt": "",
-}
-_NEEDED = (("name",), ("price",), ("categoryId",))
 _file = click.argument(
     "file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
@@ -130,15 +109,24 @@ def _tell_end(operation: dict[str, Any], as_json: bool) -> None:
 
 @import_.command("products")
 @_file
+@click.option(
+    "--once",
+    metavar="KEY",
+    help="An idempotency key: with the same one every row of the same file is done once, however "
+    "often this is run.",
+)
 @at_service
-def products(file: Path, target: Target, as_json: bool) -> None:
+def products(file: Path, once: str | None, target: Target, as_json: bool) -> None:
     """Create products, or change those whose id or SKU is there already.
 
     FILE is CSV in UTF-8 with the columns name, price and categoryId, and, if you like, id, sku,
     description, images (a JSON array, or addresses with blanks between), lowStockThreshold and
-    status (draft or published); an export of products is such a file. Each row is done once,
-    also if the import of the same file is run again after a break. Exit code 2 says that rows
+    status (draft or published); an export of products is such a file. Exit code 2 says that rows
     were wrong: they are named, the others are done.
+
+    A row with an id or an SKU is done each time. One with neither creates a product, and that
+    once: if the import of the same file is run again within a day, perhaps after a break, it is
+    counted as done before. `--once KEY` does all rows so, and another KEY does them again.
 
     A row is one request, or a few if it changes or publishes a product. With a key that may send
     100 a minute a thousand rows take ten minutes or more: the import waits as it is told, and
@@ -147,15 +135,22 @@ def products(file: Path, target: Target, as_json: bool) -> None:
     \b
     Examples:
       pms import products products.csv
+      pms import products products.csv --once CATALOGUE-12
       pms export products -o products.csv && pms import products products.csv
     """
-    counts = {"created": 0, "changed": 0, "wrong": 0}
+    if once is not None and not once.strip():
+        raise CommandError("--once: KEY is empty", USAGE)
+    counts = {"created": 0, "changed": 0, "wrong": 0, "doneBefore": 0}
     wrong: list[dict[str, Any]] = []
     with Api(target, patience=_PATIENCE) as api, _opened(file) as content, _bar(as_json) as bar:
-        key = _key_of(content, "")
-        rows = _checked(content)
+        again = _key_of(content, str(time.time_ns()))
+        never_again = _key_of(content, "") if once is None else _digest(once)
+        rows = checked(content)
         task = bar.add_task("Products", total=len(rows))
         for number, body in rows:
+            # Done again, what has a name comes to the same; what has none would be there twice.
+            has_name = "id" in body or "sku" in body
+            key = again if has_name and once is None else never_again
             try:
                 counts[_put(api, body, f"{key}-{number}")] += 1
             except CommandError as error:
@@ -169,46 +164,11 @@ def products(file: Path, target: Target, as_json: bool) -> None:
     if as_json:
         print_json({**counts, "errors": wrong})
     else:
-        click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+        before = counts.pop("doneBefore")
+        told = [f"{count:,} {name}" for name, count in counts.items()]
+        click.echo(", ".join([*told, f"{before:,} done before"] if before else told))
     if wrong:
         raise click.exceptions.Exit(USAGE)
-
-
-def _checked(content: IO[bytes]) -> list[tuple[int, dict[str, Any]]]:
-    """All rows: one that cannot be read is told before anything is done."""
-    try:
-        found = rows_of_csv(content, _COLUMNS, _NEEDED)
-        return [(number, _body_of(number, fields)) for number, _, fields in found]
-    except Problem as problem:
-        faults = problem.facts.get("errors", [{"pointer": "", "detail": problem.detail}])
-        said = "; ".join(f"{one['pointer'].lstrip('#')}: {one['detail']}" for one in faults)
-        raise CommandError(printable(said), USAGE) from None
-
-
-def _body_of(number: int, fields: dict[str, str]) -> dict[str, Any]:
-    # What a new product must have, and a change leaves as it is.
-    missing = {} if "id" in fields else {"description": "", "images": []}
-    body: dict[str, Any] = {**missing, **fields}
-    status = fields.get("status", "draft")
-    if status not in ("draft", "published"):
-        message = f"row {number}: status is {printable(status)}; draft and published are known"
-        raise CommandError(message, USAGE)
-    try:
-        # It becomes a part of an address, in which it must not lead elsewhere.
-        body |= {"id": str(UUID(fields["id"]))} if "id" in fields else {}
-        price = Decimal(fields["price"]) if "price" in fields else None
-        if price is not None and not isfinite(price):
-            raise ValueError(price)
-        body["price"] = None if price is None else float(price)
-        if "lowStockThreshold" in fields:
-            body["lowStockThreshold"] = int(fields["lowStockThreshold"])
-        if "images" in fields:
-            text = fields["images"]
-            body["images"] = orjson.loads(text) if text.startswith("[") else text.split()
-    except (ValueError, InvalidOperation):
-        message = f"row {number}: id, price, lowStockThreshold or images cannot be read"
-        raise CommandError(message, USAGE) from None
-    return body
 
 
 def _put(api: Api, body: dict[str, Any], key: str) -> str:
@@ -217,7 +177,7 @@ def _put(api: Api, body: dict[str, Any], key: str) -> str:
     done, product_id = "changed", body.pop("id", None)
     if product_id is None:
         try:
-            product = api.send("POST", "/api/pms/products", body, once=key).body
+            answer = api.send("POST", "/api/pms/products", body, once=key)
             done = "created"
         except CommandError as error:
             if error.name != "sku-taken":
@@ -229,11 +189,12 @@ def _put(api: Api, body: dict[str, Any], key: str) -> str:
                 raise
     if product_id is not None:
         path = f"/api/pms/products/{product_id}"
-        product = api.send("PATCH", path, body, once=f"{key}-change").body
+        answer = api.send("PATCH", path, body, once=f"{key}-change")
+    product = answer.body
     if status == "published" and product["status"] != "published":
         path = f"/api/pms/products/{product['id']}/publish"
         api.send("PUT", path, {"status": "published"}, once=f"{key}-publish")
-    return done
+    return "doneBefore" if answer.is_replay else done
 
 
 @contextmanager
@@ -252,6 +213,11 @@ def _key_of(content: IO[bytes], salt: str) -> str:
     digest.update(salt.encode())
     content.seek(0)
     return digest.hexdigest()[:40]
+
+
+def _digest(once: str) -> str:
+    """A key of our own for one that a user chose, of whatever length and letters."""
+    return hashlib.sha256(once.encode()).hexdigest()[:40]
 
 
 def _bar(as_json: bool) -> Progress:

@@ -173,6 +173,37 @@ def test_products_go_out_and_come_back(pms: Any, api: Api, skus: list[str], tmp_
     assert (changed["name"], changed["price"]) == (formula, 13)
 
 
+def test_products_are_imported_again_unless_told_otherwise(
+    pms: Any, api: Api, skus: list[str], tmp_path: Path
+) -> None:
+    sku, nameless = f"AGAIN-{skus[0]}", f"Nameless {skus[0]}"
+    (tmp_path / "again.csv").write_text(
+        f"sku,name,price,categoryId\n{sku},Cup,3,kitchen\n,{nameless},4,kitchen\n"
+    )
+
+    def imported(*more: str) -> str:
+        found = pms("import", "products", "again.csv", *more)
+        assert found.returncode == 0, found.stderr
+        return str(found.stdout)
+
+    def found(name: str) -> list[dict[str, Any]]:
+        return list(api.get("/api/products", params={"q": name}).json()["items"])
+
+    assert imported() == "2 created, 0 changed, 0 wrong\n"
+    path = f"/api/pms/products/{found(sku)[0]['id']}"
+    assert api.patch(path, json={"price": 9}).status_code == 200
+    assert imported() == "0 created, 1 changed, 0 wrong, 1 done before\n"
+    assert found(sku)[0]["price"] == 3
+    key = f"K {sku}"
+    assert imported("--once", key) == "1 created, 1 changed, 0 wrong\n"
+    assert api.patch(path, json={"price": 9}).status_code == 200
+    told = json.loads(imported("--once", key, "--json"))
+    assert told == {"created": 0, "changed": 0, "wrong": 0, "doneBefore": 2, "errors": []}
+    assert found(sku)[0]["price"] == 9
+    assert len(found(nameless)) == 2
+    assert pms("import", "products", "again.csv", "--once", "").returncode == 2
+
+
 def test_wrong_rows_of_products_are_named(pms: Any, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(f"name,price,categoryId\nCup,1.999,c\n{uuid.uuid4().hex},2,c\n")
     found = pms("import", "products", "p.csv", "--json")

@@ -3,15 +3,15 @@
 import pytest
 
 from web.cli_errors import USAGE, CommandError
-from web.cli_import import _body_of
+from web.cli_product_rows import body_of
 
 ID = "0198c0de-0000-7000-8000-000000000000"
 ROW = {"name": "Mug", "price": "9.50", "categoryId": "kitchen"}
 
 
 def test_a_new_row_has_what_a_product_must_have() -> None:
-    assert _body_of(2, ROW) == {**ROW, "price": 9.5, "description": "", "images": []}
-    assert _body_of(2, {**ROW, "id": ID.upper()}) == {**ROW, "price": 9.5, "id": ID}
+    assert body_of(2, ROW) == {**ROW, "price": 9.5, "description": "", "images": []}
+    assert body_of(2, {**ROW, "id": ID.upper()}) == {**ROW, "price": 9.5, "id": ID}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,10 @@ def test_a_new_row_has_what_a_product_must_have() -> None:
         ("price", "NaN"),
         ("price", "1e400"),
         ("price", "cheap"),
+        ("price", "1_000"),
+        ("price", "\u0661\u0662"),
+        ("lowStockThreshold", "1_0"),
+        ("lowStockThreshold", "\uff15"),
         ("id", "../../keys"),
         ("lowStockThreshold", "1.5"),
         ("images", "["),
@@ -27,7 +31,19 @@ def test_a_new_row_has_what_a_product_must_have() -> None:
         ("status", "Published"),
     ],
 )
-def test_what_cannot_be_taken_names_its_row(field: str, value: str) -> None:
-    with pytest.raises(CommandError, match=f"^row 7: .*{field}") as caught:
-        _body_of(7, {**ROW, field: value})
+def test_what_cannot_be_taken_names_its_row_and_column(field: str, value: str) -> None:
+    with pytest.raises(CommandError, match=f"^row 7: {field}: '") as caught:
+        body_of(7, {**ROW, field: value})
     assert caught.value.code == USAGE
+
+
+@pytest.mark.parametrize(("cell", "number"), [("12.50", 12.5), (" 7 ", 7), ("007", 7), ("-1", -1)])
+def test_numbers_are_read_as_they_stand(cell: str, number: float) -> None:
+    """Whether they are good ones, the service says."""
+    assert body_of(2, {**ROW, "price": cell})["price"] == number
+
+
+def test_a_threshold_may_have_leading_zeros() -> None:
+    assert (
+        body_of(2, {**ROW, "lowStockThreshold": "000000000000000000012"})["lowStockThreshold"] == 12
+    )

@@ -1,0 +1,111 @@
+"""The command line's products in CSV: what their cells say, before anything is sent."""
+
+import re
+from collections.abc import Callable
+from typing import IO, Any
+from uuid import UUID
+
+import orjson
+
+from web.bulk_rows import rows_of_csv, whole
+from web.cli_errors import USAGE, CommandError
+from web.cli_output import printable
+from web.errors import Problem
+
+_COLUMNS = {
+    "sku": "sku",
+    "name": "name",
+    "description": "description",
+    "price": "price",
+    "categoryId": "categoryId",
+    "images": "images",
+    "lowStockThreshold": "lowStockThreshold",
+    "status": "status",
+    "id": "id",
+    # Of an export, and passed over.
+    "version": "",
+    "createdAt": "",
+    "updatedAt": "",
+}
+_NEEDED = (("name",), ("price",), ("categoryId",))
+_SHOWN = 50
+# More digits than any price has, and few enough for a number of JSON.
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+
+
+def checked(content: IO[bytes]) -> list[tuple[int, dict[str, Any]]]:
+    """All rows with their numbers: one that cannot be read is told before anything is done.
+
+    Raises:
+        CommandError: it names the row, and the column.
+    """
+    try:
+        found = rows_of_csv(content, _COLUMNS, _NEEDED)
+        return [(number, body_of(number, fields)) for number, _, fields in found]
+    except Problem as problem:
+        faults = problem.facts.get("errors", [{"pointer": "", "detail": problem.detail}])
+        said = "; ".join(f"{one['pointer'].lstrip('#')}: {one['detail']}" for one in faults)
+        raise CommandError(printable(said), USAGE) from None
+
+
+def body_of(number: int, fields: dict[str, str]) -> dict[str, Any]:
+    """A row as a document of a product.
+
+    Raises:
+        CommandError: a cell cannot be read.
+    """
+    # What a new product must have, and a change leaves as it is.
+    missing = {} if "id" in fields else {"description": "", "images": []}
+    body: dict[str, Any] = {**missing, "price": None, **fields}
+    for name, read in _READERS.items():
+        if name not in fields:
+            continue
+        try:
+            body[name] = read(fields[name])
+        except ValueError as error:
+            cell = printable(fields[name][:_SHOWN])
+            raise CommandError(f"row {number}: {name}: {cell!r} {error}", USAGE) from None
+    return body
+
+
+def _id(cell: str) -> str:
+    """It becomes a part of an address, in which it must not lead elsewhere."""
+    try:
+        return str(UUID(cell))
+    except ValueError:
+        raise ValueError("is no id") from None
+
+
+def _price(cell: str) -> float:
+    if not _DECIMAL.fullmatch(cell.strip()):
+        raise ValueError("is no number such as 12.50")
+    return float(cell)
+
+
+def _threshold(cell: str) -> int:
+    found = whole(cell.strip())
+    if isinstance(found, str):
+        raise ValueError("is no whole number")
+    return found
+
+
+def _images(cell: str) -> Any:
+    try:
+        return orjson.loads(cell) if cell.startswith("[") else cell.split()
+    except ValueError:
+        raise ValueError("is no JSON array, and no addresses with blanks between") from None
+
+
+def _status(cell: str) -> str:
+    if cell not in ("draft", "published"):
+        raise ValueError("is unknown; draft and published are known")
+    return cell
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "id": _id,
+    "price": _price,
+    "lowStockThreshold": _threshold,
+    "images": _images,
+    "status": _status,
+}
