@@ -88,6 +88,57 @@ def test_a_web_process_that_hangs_is_noticed(
     expect(page.locator(".connection")).to_contain_text("Live")
 
 
+def test_nothing_looks_well_while_nobody_answers(
+    window: Window, windows: Any, service: Service
+) -> None:
+    windows.allowed += ["WebSocket", "Failed to load resource", "net::"]
+    page = window("#/")
+    health = page.get_by_role("region", name="Health")
+    expect(health.locator("li.good")).to_have_count(4)
+    web = service.processes["web"].pid
+    os.kill(web, signal.SIGSTOP)
+    try:
+        expect(health.get_by_role("alert")).to_contain_text("The service does not answer.")
+        expect(health.locator("li.good")).to_have_count(0)
+        expect(health.locator("li", has_text="Database")).to_contain_text("not known")
+        expect(health.locator("li", has_text="read ")).to_contain_text("ago")
+    finally:
+        os.kill(web, signal.SIGCONT)
+    expect(health.locator("li.good")).to_have_count(4)
+    expect(health.get_by_role("alert")).to_have_count(0)
+
+
+def test_no_more_is_said_of_what_was_missed_than_is_known(
+    windows: Any, window: Window, service: Service
+) -> None:
+    windows.allowed += ["WebSocket", "Failed to load resource", "net::"]
+    page = window("#/products")
+    service.stop("web")
+    try:
+        expect(page.locator(".connection")).to_contain_text("Reconnecting")
+    finally:
+        service.start("web")
+    banner = page.locator(".banner", has_text="Live again")
+    expect(banner).to_contain_text("no event was missed of what is followed here")
+    expect(banner).to_contain_text("all else on this page is read again")
+    wait_until(lambda: is_healthy(service), 60)
+
+
+def test_what_each_part_that_is_away_means_is_said(window: Window, service: Service) -> None:
+    page = window("#/orders")
+    for name in ("worker", "beat"):
+        service.stop(name)
+    try:
+        banner = page.locator(".banner", has_text="Workers, Beat away")
+        expect(banner).to_contain_text("Operations are accepted and wait in line.")
+        expect(banner).to_contain_text("What runs by the clock waits")
+    finally:
+        for name in ("worker", "beat"):
+            service.start(name)
+        wait_until(lambda: is_healthy(service), 60)
+    expect(banner).to_have_count(0)
+
+
 def test_being_offline_is_said(window: Window, windows: Any) -> None:
     windows.allowed += ["net::", "Failed to load resource"]
     page = window("#/orders")

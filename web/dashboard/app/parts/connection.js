@@ -63,7 +63,8 @@ export function ConnectionBanner() {
 }
 
 function missed({ events, reread, away }) {
-  const told = events ? `${plural(events, 'event')} that you missed ${events === 1 ? 'was' : 'were'} caught up` : 'nothing was missed';
-  const anew = reread ? `; ${plural(reread, 'thing')} read anew` : '';
-  return `After ${duration(away)}: ${told}${anew}.`;
+  // Only what is followed has events: of all else it is not known what was missed, so it is read again.
+  const told = events ? `${plural(events, 'event')} that you missed ${events === 1 ? 'was' : 'were'} caught up` : 'no event was missed of what is followed here';
+  const anew = reread ? `, ${plural(reread, 'thing')} read anew` : '';
+  return `After ${duration(away)}: ${told}${anew}; all else on this page is read again.`;
 }

@@ -1,9 +1,10 @@
 // The health of the parts: a quiet row that is loud when something is wrong.
 import { duration, number, plural } from '../core/format.js';
-import { html, useEffect } from '../core/html.js';
+import { html, useEffect, useRef } from '../core/html.js';
 import { connection } from '../core/live.js';
 import { useResource } from '../core/resource.js';
 import { createStore, useStore } from '../core/store.js';
+import { Ago } from './basics.js';
 
 const EVERY_MILLISECONDS = 5000;
 // It reports what it knows, at once; a process that takes longer has stopped.
@@ -15,8 +16,10 @@ const PARTS = [
   ['beat', 'Beat', 'What runs by the clock waits: alerts, sweeps, rollups.'],
 ];
 
-/** What `/health` said last, `{data, error}`: read by the row in the rail, for all who show it. */
-export const health = createStore({ data: null, error: null });
+const UNREAD = { data: null, error: null, readAt: null };
+
+/** What `/health` said last and when, `{data, error, readAt}`: read by the row in the rail, for all who show it. */
+export const health = createStore(UNREAD);
 
 /** `{name, text, healthy, figure, consequence}` of each part. */
 function partsOf(report) {
@@ -31,8 +34,12 @@ function partsOf(report) {
 /** One line in the rail. */
 export function HealthRow() {
   const { data, error } = useResource('/health', undefined, { every: EVERY_MILLISECONDS, patience: PATIENCE_MILLISECONDS, tries: 1 });
-  useEffect(() => health.set({ data, error }), [data, error]);
-  useEffect(() => () => health.set({ data: null, error: null }), []);
+  const readAt = useRef(null);
+  useEffect(() => {
+    if (data) readAt.current = new Date().toISOString();
+  }, [data]);
+  useEffect(() => health.set({ data, error, readAt: readAt.current }), [data, error]);
+  useEffect(() => () => health.set(UNREAD), []);
   const { phase } = useStore(connection);
   if (phase === 'offline') return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Not known while offline</p>`;
   if (error && !data) return html`<p class="health-line bad"><span class="dot" aria-hidden="true"></span>No answer from the service</p>`;
@@ -45,30 +52,34 @@ export function HealthRow() {
 
 /** Above every other page: connected is not yet live while a part is away. */
 export function AwayBanner() {
-  const { data } = useStore(health);
+  const { data, error } = useStore(health);
   const { phase } = useStore(connection);
-  const away = data && phase === 'connected' ? partsOf(data).filter((part) => !part.healthy) : [];
+  const away = data && !error && phase === 'connected' ? partsOf(data).filter((part) => !part.healthy) : [];
   if (!away.length) return null;
   return html`<div class="banner warn" role="status"><strong>${away.map((part) => part.text).join(', ')} away</strong>
-    <span>${away[0].consequence}</span></div>`;
+    <span>${away.map((part) => part.consequence).join(' ')}</span></div>`;
 }
 
 /** All parts, on the overview. */
 export function HealthCard() {
-  const { data, error } = useStore(health);
+  const { data, error, readAt } = useStore(health);
   const { phase } = useStore(connection);
   if (!data) return error ? html`<div class="health loud" role="alert"><strong>The service does not answer.</strong></div>` : null;
   const parts = partsOf(data);
-  const away = parts.filter((part) => !part.healthy);
+  // What was known before says nothing about parts that nobody answers for.
+  const away = error ? [] : parts.filter((part) => !part.healthy);
+  const tone = (isHealthy) => (error ? 'unknown' : isHealthy ? 'good' : 'bad');
   const { queue, websocket } = data.checks;
   return html`<section class="health ${away.length || error ? 'loud' : ''}" aria-label="Health">
+    ${error && html`<p role="alert"><b>${phase === 'offline' ? 'This device is offline.' : 'The service does not answer.'}</b> How its parts are is not known; the figures are those of before.</p>`}
     <ul>
-      ${parts.map((part) => html`<li key=${part.name} class=${part.healthy ? 'good' : 'bad'}>
+      ${parts.map((part) => html`<li key=${part.name} class=${tone(part.healthy)}>
         <span class="dot" aria-hidden="true"></span><b>${part.text}</b>
-        <span>${part.healthy ? part.figure : 'away'}</span></li>`)}
+        <span>${error ? 'not known' : part.healthy ? part.figure : 'away'}</span></li>`)}
       <li><b>Waiting</b><span>${number(queue.depth)}${queue.oldestSeconds > 1 ? `, oldest ${duration(queue.oldestSeconds * 1000)}` : ''}</span></li>
       <li><b>Connections</b><span>${number(Math.max(websocket.connections, phase === 'connected' ? 1 : 0))}</span></li>
-      ${queue.dead > 0 && html`<li class="bad"><span class="dot" aria-hidden="true"></span><b>Given up</b>
+      ${error && readAt && html`<li class="fine">read <${Ago} at=${readAt} /></li>`}
+      ${queue.dead > 0 && html`<li class=${tone(false)}><span class="dot" aria-hidden="true"></span><b>Given up</b>
         <a href="#/operations?status=dead">${plural(queue.dead, 'operation')}</a></li>`}
     </ul>
     ${away.map((part) => html`<p role="alert" key=${part.name}><b>${part.text} ${part.name === 'workers' ? 'are' : 'is'} away.</b> ${part.consequence}</p>`)}
