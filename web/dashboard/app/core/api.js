@@ -41,7 +41,12 @@ export class Problem extends Error {
   }
 }
 
-const NO_ANSWER = { status: 0, title: 'No answer', detail: 'The service did not answer. Nothing is lost; try again.' };
+const NO_ANSWER = { status: 0, title: 'No answer', detail: 'The service did not answer. Try again.' };
+// What was asked for may well have happened, and only the answer be lost.
+const NOT_KNOWN = { status: 0, title: 'No answer', detail: 'The service did not answer, so it is not known whether this was accepted. Try again: it happens only once.' };
+
+/** Whether a problem may be over by itself: no answer, too many requests, or something away. */
+export const isPassing = (problem) => [0, 429, 503].includes(problem.status);
 
 /** A new key for a request that is to happen once, also if it has to be sent again. */
 export function newIdempotencyKey() {
@@ -62,7 +67,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * What may be sent again (everything that reads, and everything with an idempotency key) is, when
  * no answer came within `patience` (milliseconds, 0 is for ever), when the service says that it is
  * away, and when there were too many requests.
- * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws.
+ * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws. A change whose
+ * answer was lost on one try, and then only put off, is a Problem without an answer (status 0).
  */
 export async function call(method, path, { query, body, headers, signal, patience = PATIENCE_MILLISECONDS, tries = RETRIES } = {}) {
   const sent = { Accept: 'application/json', ...headers };
@@ -72,15 +78,17 @@ export async function call(method, path, { query, body, headers, signal, patienc
   if (body !== undefined && !raw) sent['Content-Type'] = 'application/json';
   const options = { method, headers: sent, cache: 'no-store', credentials: 'omit' };
   if (body !== undefined) options.body = raw ? body : JSON.stringify(body);
+  let unheard = false;
   for (let attempt = 1; ; attempt += 1) {
     const ends = [signal, patience && !raw && AbortSignal.timeout(patience)].filter(Boolean);
     const problem = await answered(address(path, query), { ...options, signal: AbortSignal.any(ends) });
     if (!(problem instanceof Problem)) return problem;
     const waits = problem.retryAfter ?? 0;
-    const passing = [0, 429, 503].includes(problem.status) && waits <= LONGEST_WAIT_SECONDS;
-    if (!passing || attempt >= tries) {
+    const passing = isPassing(problem);
+    unheard ||= problem.status === 0 && method !== 'GET';
+    if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
       if (problem.status === 401 && key) refused(problem);
-      throw problem;
+      throw passing && unheard ? new Problem(NOT_KNOWN) : problem;
     }
     await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));
     signal?.throwIfAborted();

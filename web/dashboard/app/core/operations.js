@@ -1,5 +1,5 @@
 // What was submitted from here, and how it ends: told by its event, and looked for if none comes.
-import { call, newIdempotencyKey, Problem, read } from './api.js';
+import { call, isPassing, newIdempotencyKey, Problem, read } from './api.js';
 import { useEffect, useRef, useState } from './html.js';
 import { follow } from './live.js';
 
@@ -42,8 +42,9 @@ export function endOf(id) {
 /**
  * Submit an operation and say how it stands.
  *
- * `state.phase`: idle, sending, pending, succeeded, failed, dead or unsent; with `problem` when it
- * went wrong and `operation` once it was accepted. `send` gives the operation's end.
+ * `state.phase`: idle, sending, pending, succeeded, failed, dead, unsent, or unheard when nobody knows
+ * whether it was accepted; with `problem` when it went wrong and `operation` once it was accepted.
+ * `send` gives the operation's end.
  */
 export function useSubmission() {
   const [state, setState] = useState({ phase: 'idle' });
@@ -68,8 +69,10 @@ export function useSubmission() {
       return { ...end, operation };
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      show({ phase: 'unsent', problem });
-      return { status: 'unsent', error: problem };
+      once.current.unheard ||= problem.status === 0;
+      const phase = once.current.unheard && isPassing(problem) ? 'unheard' : 'unsent';
+      show({ phase, problem });
+      return { status: phase, error: problem };
     }
   };
   return { state, send, reset: () => show({ phase: 'idle' }) };

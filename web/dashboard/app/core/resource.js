@@ -1,12 +1,10 @@
 // Things that are read from the API: once, or again and again.
-import { Problem, read, restraint } from './api.js';
+import { isPassing, Problem, read, restraint } from './api.js';
 import { useCallback, useEffect, useRef, useState } from './html.js';
 import { connection } from './live.js';
 
 /** When to look again after something went wrong. */
 export const LATER_MILLISECONDS = 4000;
-// No answer, too many requests, something away: worth another look by itself.
-const PASSING = new Set([0, 429, 503]);
 
 /**
  * Read a resource; with `every` (milliseconds) again and again while the page is looked at, and
@@ -47,7 +45,7 @@ export function useResource(path, query, { every, ...how } = {}) {
       if (again) {
         again = false;
         load();
-      } else if (every || PASSING.has(failed?.status)) {
+      } else if (every || (failed && isPassing(failed))) {
         const wait = (failed ? LATER_MILLISECONDS : every) * restraint();
         timer = setTimeout(() => (document.hidden ? waitForSight() : load()), wait);
       }

@@ -45,7 +45,7 @@ function Step({ step, productId }) {
   return html`<li class="step ${state.phase}" data-phase=${state.phase}>
     <b>${text}</b><${StepBadge} phase=${state.phase} />
     <span class="grow">${outcome(state)}</span>
-    ${state.phase === 'unsent' && html`<button class="button small" type="button" onClick=${start}>Try again</button>`}
+    ${['unsent', 'unheard'].includes(state.phase) && html`<button class="button small" type="button" onClick=${start}>Try again</button>`}
     ${state.operation && html`<a class="fine" href=${href('operations', state.operation.id)}>Operation</a>`}
   </li>`;
 }
@@ -54,6 +54,7 @@ function Step({ step, productId }) {
 export function StepBadge({ phase }) {
   if (phase === 'idle' || phase === 'sending') return html`<${Badge} tone="plain">Sending…<//>`;
   if (phase === 'pending') return html`<${Badge} tone="info">Pending…<//>`;
+  if (phase === 'unheard') return html`<${Badge} tone="warn">No answer<//>`;
   if (phase === 'unsent') return html`<${Badge} tone="bad">Not accepted<//>`;
   return html`<${Badge} status=${phase} />`;
 }
