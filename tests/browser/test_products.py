@@ -33,6 +33,8 @@ def test_a_product_is_made_published_and_found(window: Window) -> None:
     expect(page.locator(".page-head").get_by_text("Published", exact=True)).to_be_visible()
     page.goto("/#/products")
     page.get_by_placeholder("Search by name or SKU").fill("cherry l")
+    # What is typed counts once typing has paused.
+    page.wait_for_url("**q=cherry*")
     expect(page.get_by_role("link", name="Cherry Ladle")).to_be_visible()
     expect(page.locator(".row")).to_have_count(1)
     page.get_by_role("button", name="Draft").click()
@@ -143,6 +145,20 @@ def test_nobody_loses_a_change(
     expect(page.get_by_role("heading", name="Contested by me")).to_be_visible()
     found = api.get(f"/api/products/{product_id}").json()
     assert (found["name"], found["price"]) == ("Contested by me", 6)
+
+
+def test_the_stock_says_when_it_was_changed_last(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Long still")
+    page = window(f"#/products/{product_id}")
+    changed = page.get_by_role("region", name="Stock").get_by_text("changed ").locator("time")
+    expect(changed).not_to_have_attribute("datetime", "")
+    body = {"productId": product_id, "quantity": 4, "type": "increment"}
+    done = api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
+    assert done.status_code == 200
+    at = api.get(f"/api/inventory/stock/{product_id}").json()["updatedAt"]
+    expect(changed).to_have_attribute("datetime", at)
 
 
 def test_an_edit_in_one_window_is_seen_in_another(

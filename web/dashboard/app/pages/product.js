@@ -9,7 +9,7 @@ import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } fro
 import { Adjust } from '../parts/adjust.js';
 import { useAfter } from '../parts/after.js';
 import { notify } from '../parts/forms.js';
-import { Ledger } from '../parts/ledger.js';
+import { changedAt, Ledger, useLedger } from '../parts/ledger.js';
 import { ProductEdit } from '../parts/product-edit.js';
 import { ProductAlerts } from '../parts/product-alerts.js';
 import { StockFigure } from '../parts/stock-figure.js';
@@ -20,6 +20,7 @@ export function ProductPage({ id }) {
   const [editing, setEditing] = useState(null);
   const [stocks, onSight] = useStocks();
   useEffect(() => onSight([{ id }]), [id]);
+  const ledger = useLedger(id);
   useAfter('product', id, 100, resource.reload);
   const product = resource.data;
   const back = { href: href('products'), text: 'Products' };
@@ -37,7 +38,7 @@ export function ProductPage({ id }) {
     ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} stale=${true} />`}
     <div class="columns wide-left">
       <div class="stack">
-        <${Card} title="Stock" aside=${stock && html`<span class="fine">changed <${Ago} at=${stock.updatedAt} /></span>`}>
+        <${Card} title="Stock" aside=${stock && html`<span class="fine">changed <${Ago} at=${changedAt(stock, ledger.items)} /></span>`}>
           <dl class="figures big">
             <div><dt>Can be sold</dt><dd data-testid="stock"><${StockFigure} stock=${stock} threshold=${product.lowStockThreshold} /></dd></div>
             <div><dt>In the house</dt><dd>${number(stock?.onHand)}</dd></div>
@@ -45,7 +46,7 @@ export function ProductPage({ id }) {
           </dl>
           ${may('write') ? html`<${Adjust} productId=${id} stock=${stock} />` : html`<p class="fine">This key may look, not adjust.</p>`}
         <//>
-        <${Ledger} productId=${id} />
+        <${Ledger} pages=${ledger} />
       </div>
       <div class="stack">
         <${Card} title="Details">

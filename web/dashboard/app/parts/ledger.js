@@ -9,9 +9,20 @@ import { History } from './history.js';
 
 const AT_ONCE = 25;
 
-export function Ledger({ productId }) {
+/** A product's movements, the newest first, as pages: read again after each change. */
+export function useLedger(productId) {
   const pages = usePages('/api/inventory/movements', { productId }, { limit: 100 });
   useAfter('inventory', productId, 400, pages.reload);
+  return pages;
+}
+
+/** When the stock was changed last: an event tells the change, and the ledger its time. */
+export function changedAt(stock, [newest]) {
+  if (newest?.version >= stock.version) return newest.createdAt;
+  return stock.changed ? new Date(stock.changed).toISOString() : stock.updatedAt;
+}
+
+export function Ledger({ pages }) {
   const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
   return html`
     <${History} ledger=${pages} resource=${resource} />
