@@ -27,6 +27,7 @@ _SNIPPETS = _DASHBOARD / "docs" / "snippets"
 # What pages load, by the folder that it lies in; nothing else can be had.
 _FILES = {
     "docs.css": "docs",
+    "api.css": "docs",
     "api.js": "docs",
     "icon.svg": "docs",
     "swagger-ui.css": "vendor",

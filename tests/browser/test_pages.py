@@ -199,6 +199,41 @@ def test_an_address_that_is_none_leads_back(window: Callable[..., Page]) -> None
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
+DOCUMENTS = {
+    "docs-start": "/docs",
+    "docs-api": "/docs/api",
+    "docs-sockets": "/docs/sockets",
+    "docs-problems": "/docs/problems",
+    "docs-problem": "/docs/problems/insufficient-stock",
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_good_to_use(windows: Any, name: str, pictures: Path) -> None:
+    page = windows.open()
+    page.goto(DOCUMENTS[name])
+    if name == "docs-api":
+        page.locator(".opblock").first.wait_for()
+    look(page, name, pictures)
+
+
+def test_a_call_that_is_tried_fits_a_phone(windows: Any, pictures: Path) -> None:
+    page = windows.open(viewport={"width": 390, "height": 844})
+    page.goto("/docs/api")
+    call = page.locator(".opblock", has_text="/health").first
+    call.locator("button.opblock-summary-control").click()
+    call.get_by_role("button", name="Execute").click()
+    call.locator(".live-responses-table").wait_for()
+    # One with a body to fill in.
+    call = page.locator(".opblock-post", has_text="/api/pms/orders").first
+    call.locator("button.opblock-summary-control").click()
+    call.locator("textarea").wait_for()
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.screenshot(path=pictures / f"docs-api-tried-{theme}.png", full_page=True)
+        judge(page)
+
+
 def test_the_documents_are_linked(window: Callable[..., Page]) -> None:
     page = window("#/")
     page.get_by_role("link", name="Documents").click()

@@ -31,7 +31,7 @@ def get(service: Service, path: str) -> requests.Response:
 
 def blocks(service: Service, path: str) -> list[str]:
     """What stands in the code blocks of a page, as a reader copies it."""
-    found = re.findall(r"<pre><code>(.*?)</code></pre>", get(service, path).text, re.DOTALL)
+    found = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", get(service, path).text, re.DOTALL)
     return [unescape(block) for block in found]
 
 
