@@ -21,6 +21,7 @@ from web.refused import again
 from web.schemas.base import answer
 from web.schemas.operations import (
     OperationDetail,
+    OperationListed,
     OperationOut,
     OperationPage,
     OperationsQuery,
@@ -76,8 +77,12 @@ def list_operations(query: OperationsQuery) -> Response:
         rows = operations.page(
             connection, limit=query.limit + 1, before=place[0] if place else None, **wanted
         )
+        again = operations.tried_again(connection, [one.id for one in rows if one.finished_at])
     page = cut(rows, query.limit, lambda operation: [str(operation.id)])
-    items = [OperationOut.of(operation) for operation in page["items"]]
+    items = [
+        OperationListed(**dict(OperationOut.of(one)), retried_by=again.get(one.id))
+        for one in page["items"]
+    ]
     body = OperationPage(items=items, next_cursor=page["next_cursor"])
     return json_response(body)
 

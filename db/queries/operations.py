@@ -61,6 +61,12 @@ def page(
     return [Operation(*row) for row in connection.execute(statement, wanted)]
 
 
+def tried_again(connection: Connection, ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Which operation tries each of these again, of those that one does."""
+    statement = text("SELECT retry_of, id FROM operations WHERE retry_of = ANY(:ids)")
+    return {row[0]: row[1] for row in connection.execute(statement, {"ids": list(ids)})}
+
+
 _FIND_WHOLE = text(f"""
     SELECT {_COLUMNS}, {PROGRESS}, payload,
            (SELECT id FROM operations again WHERE again.retry_of = operations.id)

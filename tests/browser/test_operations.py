@@ -145,3 +145,31 @@ def test_what_was_only_tried_does_not_look_done(
     page.get_by_role("link", name="Operations").last.click()
     row = page.locator(f'.row:has(a[href="#/operations/{tried}"])')
     expect(row.locator(".badge")).to_have_text("Only tried")
+
+
+def test_what_was_tried_again_elsewhere_is_not_offered(
+    windows: Any, window: Window, api: Api, service: Service, new_product: Callable[..., str]
+) -> None:
+    windows.allowed += ["409", "net::ERR_FAILED"]
+    body = {"productId": new_product(name="Twice"), "quantity": 1, "type": "increment"}
+    ended = api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"}).json()
+    dead = given_up(service, ended["id"])
+    address = f"**/api/operations/{dead}"
+    stale = window(f"#/operations/{dead}")
+    expect(stale.get_by_role("button", name="Try again")).to_be_visible()
+    stale.route(address, lambda route: route.abort())
+    listed = window("#/operations?status=dead&kind=adjust-stock")
+    row = listed.locator(f'.row:has(a[href="#/operations/{dead}"])')
+    expect(row).not_to_contain_text("Tried again")
+    again = api.post(f"/api/operations/{dead}/retry").json()["id"]
+    # The list says which ones need nobody any more, and asks about none when none is left.
+    expect(row).to_contain_text("Tried again")
+    assert api.post("/api/operations/retry", json={"kind": "adjust-stock"}).status_code == 202
+    expect(listed.get_by_role("button", name="Retry all of this kind")).to_have_count(0)
+    # Another window that does not know yet is told so in plain words, and where it is.
+    stale.get_by_role("button", name="Try again").click()
+    expect(stale.locator(".notice", has_text="tried it again already")).to_be_visible()
+    stale.unroute(address)
+    what = stale.get_by_role("region", name="What happened")
+    expect(what.get_by_role("link", name=again[-8:])).to_be_visible()
+    expect(stale.get_by_role("button", name="Try again")).to_have_count(0)

@@ -263,6 +263,11 @@ def test_a_dead_operation_is_tried_again_once(
     assert client.get(again.headers["Location"]).json["status"] == "succeeded"
     stays = client.get(f"/api/operations/{dead}").json
     assert (stays["status"], stays["retriedBy"]) == ("dead", again.json["id"])
+    listed = client.get("/api/operations").json["items"]
+    assert {one["id"]: one["retriedBy"] for one in listed} == {
+        dead: again.json["id"],
+        again.json["id"]: None,
+    }
     twice = client.post(f"/api/operations/{dead}/retry")
     assert (twice.status_code, twice.json["type"]) == (409, "/docs/problems/already-retried")
     alive = client.post(f"/api/operations/{again.json['id']}/retry")

@@ -88,13 +88,18 @@ class OperationOut(Out):
         )
 
 
-class OperationDetail(OperationOut):
-    """An operation as it stands, with what was asked for."""
+class OperationListed(OperationOut):
+    """An operation as it stands, and whether it was tried again."""
 
-    payload: dict[str, Any] = Field(description="What was asked for; its shape is the kind's")
     retried_by: Id | None = Field(
         description="The operation that tries this one, or its refused rows, again"
     )
+
+
+class OperationDetail(OperationListed):
+    """An operation as it stands, with what was asked for."""
+
+    payload: dict[str, Any] = Field(description="What was asked for; its shape is the kind's")
 
 
 class OperationsQuery(PageQuery):
@@ -107,7 +112,7 @@ class OperationsQuery(PageQuery):
 class OperationPage(Out):
     """Operations, newest first."""
 
-    items: list[OperationOut]
+    items: list[OperationListed]
     next_cursor: str | None
 
 

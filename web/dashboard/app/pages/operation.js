@@ -14,20 +14,23 @@ import { Refused } from '../parts/refused.js';
 const BULK = 'adjust-many';
 // Its events tell how it is; only the product's own operations have none.
 const WAITING_MILLISECONDS = 4000;
+// Nothing tells that somebody else has tried it again.
+const RETRIABLE_MILLISECONDS = 10000;
 
 export function OperationPage({ id }) {
   const [live, setLive] = useState(null);
-  const [waiting, setWaiting] = useState(true);
-  const resource = useResource(`/api/operations/${id}`, undefined, waiting ? { every: WAITING_MILLISECONDS } : {});
+  const [every, setEvery] = useState(WAITING_MILLISECONDS);
+  const resource = useResource(`/api/operations/${id}`, undefined, { every });
   useEffect(() => follow('operation', id, ({ snapshot, event }) => {
     if (snapshot || event) setLive(event ?? snapshot);
     // The rest of what there is to say of it.
     if (event?.finishedAt) resource.reload();
   }), [id]);
   const found = resource.data && newest(resource.data, live);
+  const again = found && retryOf(found);
   useEffect(() => {
-    if (found?.finishedAt) setWaiting(false);
-  }, [found?.finishedAt]);
+    if (found?.finishedAt) setEvery(again ? RETRIABLE_MILLISECONDS : undefined);
+  }, [found?.finishedAt, again?.path]);
   const back = { href: href('operations'), text: 'Operations' };
   if (!found) {
     const missing = resource.error?.status === 404 || resource.error?.status === 422;
@@ -37,8 +40,7 @@ export function OperationPage({ id }) {
   const { dryRun } = found.payload;
   return html`
     <${PageHead} title=${words(found.kind)} back=${back} badge=${html`<${OperationBadge} ...${found} />`} note=${dryRun && 'Only a try: it says what would happen, and changes nothing.'}>
-      ${may('admin') && found.status === 'dead' && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry`} text="Try again" />`}
-      ${may('write') && found.kind === BULK && found.finishedAt && found.result?.refused > 0 && !found.payload.atomic && !dryRun && !found.retriedBy && html`<${Again} path=${`/api/operations/${id}/retry-refused`} text="Retry the refused rows" />`}
+      ${again && html`<${Again} ...${again} onTaken=${resource.reload} />`}
       ${may('write') && found.kind === BULK && dryRun && found.finishedAt && html`<a class="button primary" href=${href('operations', 'upload')}>Upload for real</a>`}
     <//>
     ${found.error && html`<${Failure} error=${found.error} dead=${found.status === 'dead'} />`}
@@ -58,6 +60,14 @@ export function OperationPage({ id }) {
 function newest(read, live) {
   if (!live || read.finishedAt) return read;
   return { ...read, ...live, id: read.id };
+}
+
+/** How this key may try it again, `{path, text}`; null where it may not, or nothing is left to try. */
+function retryOf({ id, kind, status, result, finishedAt, payload, retriedBy }) {
+  if (retriedBy || !finishedAt) return null;
+  if (status === 'dead') return may('admin') ? { path: `/api/operations/${id}/retry`, text: 'Try again' } : null;
+  const refused = kind === BULK && result?.refused > 0 && !payload.atomic && !payload.dryRun;
+  return refused && may('write') ? { path: `/api/operations/${id}/retry-refused`, text: 'Retry the refused rows' } : null;
 }
 
 function facts(one) {
@@ -86,10 +96,14 @@ function Failure({ error, dead }) {
     <p class="fine"><a href=${error.type}>What this means and what to do</a></p></div></div>`;
 }
 
-function Again({ path, text }) {
+function Again({ path, text, onTaken }) {
   const { busy, problem, ask, arrive } = useAsking('Another try');
+  const taken = (found) => {
+    notify(found.code === 'already-retried' ? 'Somebody has tried it again already; “Tried again as” below leads there.' : found.message);
+    onTaken();
+  };
   const send = async () => {
-    const operation = await ask('POST', path);
+    const operation = await ask('POST', path, { instead: { 409: taken } });
     if (operation) arrive('Accepted, as a new operation at the end of the line.', 'operations', operation.id);
   };
   useEffect(() => {

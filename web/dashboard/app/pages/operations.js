@@ -46,7 +46,7 @@ export function OperationsPage() {
     : html`<${Empty} title="No operations yet">Every change of stock and of orders is one.<//>`;
   return html`
     <${PageHead} title="Operations">
-      ${may('admin') && status === 'dead' && kind && html`<${RetryAll} kind=${kind} onDone=${pages.reload} />`}
+      ${may('admin') && status === 'dead' && kind && someLeft(pages) && html`<${RetryAll} kind=${kind} onDone=${pages.reload} />`}
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>`}
     <//>
     <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<${Pulse} activity=${data} wide />`}<//><//>
@@ -73,7 +73,15 @@ function Filters({ status, kind, pages }) {
   </form>`;
 }
 
+/** Whether there may be a given-up one in the list that nobody has tried again. */
+const someLeft = ({ items, done }) => !done || items.some((one) => one.status === 'dead' && !one.retriedBy);
+
 function why(operation) {
+  const text = outcome(operation);
+  return operation.retriedBy ? html`Tried again. ${text}` : text;
+}
+
+function outcome(operation) {
   const { error, attempts, kind, progress, result } = operation;
   if (error) return error.detail;
   if (kind === 'adjust-many' && result) return outcomeOf(result);
@@ -97,7 +105,8 @@ function RetryAll({ kind, onDone }) {
     setBusy(true);
     try {
       const { data } = await call('POST', '/api/operations/retry', { body: { kind } });
-      notify(`${plural(data.items.length, 'operation')} tried again, as new ones at the end of the line.`, 'good');
+      const { length } = data.items;
+      notify(length ? `${plural(length, 'operation')} tried again, as new ones at the end of the line.` : 'All of them were tried again already.', length ? 'good' : 'plain');
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       notify(error.message, 'bad');

@@ -19,9 +19,10 @@ export function Badge({ status, tone, children }) {
   return html`<span class="badge ${tone ?? TONES[status] ?? 'plain'}">${children ?? statusWord(status)}</span>`;
 }
 
-/** The state of an operation; one that was only tried is not done. */
-export function OperationBadge({ status, result }) {
+/** The state of an operation: one that was only tried is not done, and one that was tried again no worry. */
+export function OperationBadge({ status, result, retriedBy }) {
   if (status === 'succeeded' && result?.dryRun) return html`<${Badge} tone="info">Only tried<//>`;
+  if (status === 'dead' && retriedBy) return html`<${Badge} status="dead" tone="plain" />`;
   return html`<${Badge} status=${status} />`;
 }
 
