@@ -20,10 +20,11 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def kill_family(pid: int) -> None:
-    """End a process and its children, as a machine that dies does."""
-    for process in family(pid):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    """End a process and its children, as a machine that dies does; it may have ended already."""
+    with suppress(psutil.NoSuchProcess):
+        for process in family(pid):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @contextmanager

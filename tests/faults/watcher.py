@@ -116,7 +116,8 @@ class Watcher:
         )
         try:
             wire.send("40" + json.dumps({"token": self._secret}))
-            while packet := wire.recv():
+            # It may have been closed while this connection was made.
+            while not self._closed.is_set() and (packet := wire.recv()):
                 self._take(wire, str(packet))
         finally:
             wire.close()
