@@ -149,3 +149,39 @@ def test_the_keyboard_goes_on_at_the_heading_after_revoking(
     page.keyboard.press("Enter")
     expect(page.locator(".row", has_text="write key").first).to_contain_text("Revoked")
     expect(page.get_by_role("heading", name="Keys")).to_be_focused()
+
+
+def test_what_is_not_valid_is_said_in_words(windows: Any, window: Window) -> None:
+    windows.allowed.append("422")
+    page = window("#/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Too fast")
+    page.get_by_label("Rate").fill("often")
+    page.get_by_label("Ends").fill("2020-01-01T10:00")
+    page.get_by_role("button", name="Make key").click()
+    told = page.get_by_role("dialog").get_by_role("alert")
+    expect(told).to_contain_text("Rate: ")
+    expect(told).to_contain_text("Expires at: ")
+    expect(told).not_to_contain_text("/rate")
+    page.keyboard.press("Escape")
+    page.goto("/#/products?sort=nonsense")
+    expect(page.get_by_role("alert")).to_contain_text("Sort: ")
+    expect(page.get_by_role("alert")).not_to_contain_text("?sort")
+
+
+def test_keys_stand_straight_and_ones_own_is_marked_on_a_phone_too(
+    window: Window, api: Api
+) -> None:
+    revoked = api.post("/api/keys", json={"name": "No buttons", "scopes": ["read"]}).json()
+    assert api.delete(f"/api/keys/{revoked['id']}").status_code == 204
+    page = window("#/keys")
+    expect(page.locator(".row", has_text="No buttons").first).to_contain_text("Revoked")
+    places = page.evaluate(
+        "[...document.querySelectorAll('.row-head, .row')].map("
+        "row => [...row.children].map(cell => cell.getBoundingClientRect().left))"
+    )
+    assert all(one == places[0] for one in places), places
+    page.set_viewport_size({"width": 390, "height": 844})
+    mine = page.locator(".row", has_text="yours").locator(".fine").first
+    # What is cut off is at its end.
+    assert mine.inner_text().startswith("yours")

@@ -1,4 +1,6 @@
 // The public REST API: one way to call it, and its problems as errors.
+import { faultsOf } from './pointer.js';
+
 const RETRIES = 3;
 const WAIT_MILLISECONDS = 700;
 const LONGEST_WAIT_SECONDS = 20;
@@ -27,10 +29,10 @@ export function restraint() {
   return remaining > 20 ? 2 : 5;
 }
 
-/** A problem document, or no answer at all (status 0). */
+/** A problem document, or no answer at all (status 0); its `message` is for people. */
 export class Problem extends Error {
   constructor(body) {
-    super(body.detail || body.title || 'Something went wrong.');
+    super((body.errors?.length && faultsOf(body.errors)) || body.detail || body.title || 'Something went wrong.');
     Object.assign(this, body);
     this.code = (body.type ?? '').split('/').pop();
   }

@@ -39,7 +39,7 @@ export function KeysPage() {
   return html`
     <${PageHead} title="Keys"><${Fresh} pages=${pages} /><button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size="18" />New key</button><//>
     <${EndlessList} label="API keys" pages=${pages} columns=${COLUMNS} empty=${html`<${Empty} title="No keys" />`} row=${(key) => html`
-      <${Cell} kind="main"><b>${key.name}</b><span class="fine">${key.scopes.join(', ')} · <code>${key.hint}</code>${key.id === session.get().key?.id ? ' · yours' : ''}</span><//>
+      <${Cell} kind="main"><b>${key.name}</b><span class="fine">${key.id === session.get().key?.id ? 'yours · ' : ''}${key.scopes.join(', ')} · <code>${key.hint}</code></span><//>
       <${Cell} kind="state"><${Badge} status=${stateOf(key)} /><//>
       <${Cell} kind="wide-only fine" name="Rate">${key.rate ? rateOf(key.rate) : 'as installed'}<//>
       <${Cell} kind="num fine wide-only" name="Made"><span title=${key.expiresAt ? `Ends ${dateTime(key.expiresAt)}` : undefined}><${Ago} at=${key.createdAt} /></span><//>

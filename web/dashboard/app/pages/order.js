@@ -81,7 +81,7 @@ function Steps({ order, onEnd }) {
     <div class="actions start">
       ${next.map((status) => html`<button key=${status} type="button" class="button primary" disabled=${busy} onClick=${() => move(status)}>${ACTIONS[status]}</button>`)}
       ${order.allowedTransitions.includes('cancelled') && html`<button type="button" class="button danger" disabled=${busy} onClick=${() => setAsking(true)}>${ACTIONS.cancelled}</button>`}
-      ${shown && html`<span class="step-state" role="status"><${StepBadge} phase=${state.phase} /> ${state.problem ? state.problem.detail ?? state.problem.message : ''}</span>`}
+      ${shown && html`<span class="step-state" role="status"><${StepBadge} phase=${state.phase} /> ${state.problem ? state.problem.message ?? state.problem.detail : ''}</span>`}
       ${order.status === 'queued' && html`<span class="fine">It waits for its turn; its items are reserved then.</span>`}
     </div>
     ${asking && html`<${Confirm} title="Cancel this order?" action="Cancel order" onClose=${() => setAsking(false)} onConfirm=${() => move('cancelled')}>

@@ -1,6 +1,7 @@
 // Many adjustments at once, from a file: accepted as one operation, followed row by row.
-import { number } from '../core/format.js';
+import { number, plural } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
+import { placeOf } from '../core/pointer.js';
 import { href } from '../core/router.js';
 import { useAsking } from '../parts/asking.js';
 import { Card, PageHead } from '../parts/basics.js';
@@ -57,18 +58,16 @@ export function UploadPage() {
     </div>`;
 }
 
-/** Where a fault is: `#row=3` of a table (RFC 7111), `/2/sku` of an array (RFC 6901). */
-function placeOf(pointer) {
-  const [, row] = /^#row=(\d+)$/.exec(pointer) ?? [];
-  if (row) return `Row ${number(Number(row))}:`;
-  const [, place, field] = /^\/(\d+)(?:\/(.+))?$/.exec(pointer) ?? [];
-  if (place) return `Row ${number(rowNumber(Number(place), 'json'))}${field ? `, ${field}` : ''}:`;
-  return pointer ? `${pointer}:` : 'The file:';
+/** Where a fault is; an array of JSON has rows as a table has. */
+function rowOf(pointer) {
+  const [, place, field] = /^\/(\d+)(\/.+)?$/.exec(pointer) ?? [];
+  if (place) return `Row ${number(rowNumber(Number(place), 'json'))}${field ? `, ${field.slice(1)}` : ''}:`;
+  return pointer ? `${placeOf(pointer)}:` : 'The file:';
 }
 
 function Faults({ problem }) {
   const errors = problem.errors ?? [];
-  return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${problem.message} Nothing was kept.</p>
-    ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><b>${placeOf(one.pointer)}</b> ${one.detail}</li>`)}
+  return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${errors.length ? `${plural(errors.length, 'thing is', 'things are')} not right in it.` : problem.message} Nothing was kept.</p>
+    ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><b>${rowOf(one.pointer)}</b> ${one.detail}</li>`)}
       ${errors.length > 20 && html`<li>and ${number(errors.length - 20)} more</li>`}</ul>`}</div></div>`;
 }
