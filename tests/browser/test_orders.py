@@ -161,3 +161,22 @@ def test_the_keyboard_goes_on_where_a_step_was(
         expect(page.get_by_role("heading", name="Order of Katherine")).to_be_focused()
         page.keyboard.press("Tab")
         expect(page.locator(".order-steps button").first).to_be_focused()
+
+
+def test_adding_a_product_can_be_seen_where_it_was_pressed(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=2, name="Seen Shelf")
+    page = window("#/orders/new", viewport={"width": 390, "height": 844})
+    page.get_by_placeholder("Find by name or SKU").fill("seen shelf")
+    add = page.get_by_role("button", name="Add Seen Shelf")
+    add.click()
+    found = page.locator(".finder li", has_text="Seen Shelf")
+    expect(found).to_contain_text("1 in the order")
+    add.click()
+    expect(found).to_contain_text("2 in the order")
+    expect(page.get_by_text("Seen Shelf: 2 in the order")).to_be_attached()
+    page.get_by_role("button", name="See the order (1)").click()
+    heading = page.get_by_role("heading", name="Order", exact=True)
+    expect(heading).to_be_focused()
+    expect(heading).to_be_in_viewport()

@@ -1,6 +1,6 @@
 // A new order: products found by name, their units, and whom it is for.
 import { money, number } from '../core/format.js';
-import { html, useMemo, useState } from '../core/html.js';
+import { html, useMemo, useRef, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { useAsking } from '../parts/asking.js';
@@ -20,7 +20,12 @@ export function NewOrderPage() {
   const { busy, problem, ask, arrive } = useAsking('The order');
   const add = (product) => {
     const known = items.find((item) => item.product.id === product.id);
-    setItems(known ? items.map((item) => (item === known ? { ...item, quantity: item.quantity + 1 } : item)) : [...items, { product, quantity: 1 }]);
+    setItems(known ? items.map((item) => (item === known ? { ...item, quantity: Number(item.quantity) + 1 } : item)) : [...items, { product, quantity: 1 }]);
+  };
+  const order = useRef(null);
+  const show = () => {
+    order.current.scrollIntoView({ block: 'start' });
+    order.current.focus({ preventScroll: true });
   };
   const change = (product, quantity) => setItems(items.map((item) => (item.product === product ? { ...item, quantity } : item)));
   const submit = async (event) => {
@@ -34,9 +39,10 @@ export function NewOrderPage() {
   return html`
     <${PageHead} title="New order" back=${{ href: href('orders'), text: 'Orders' }} />
     <div class="columns">
-      <${Card} title="Add products"><${Finder} onAdd=${add} stocks=${stocks} onSight=${onSight} /><//>
+      <${Card} title="Add products" aside=${items.length > 0 && html`<button class="button small stacked-only" type="button" onClick=${show}>See the order (${number(items.length)})</button>`}>
+        <${Finder} onAdd=${add} items=${items} stocks=${stocks} onSight=${onSight} /><//>
       <form class="card form" onSubmit=${submit} aria-label="Order">
-        <h2>Order</h2>
+        <h2 tabindex="-1" ref=${order}>Order</h2>
         ${problem && html`<${Trouble} error=${problem} />`}
         ${items.length ? html`<ul class="order-items">${items.map(({ product, quantity }) => html`<li key=${product.id}>
             <span class="grow">${product.name}<span class="fine"> ${money(product.price)}</span></span>
@@ -52,20 +58,27 @@ export function NewOrderPage() {
     </div>`;
 }
 
-function Finder({ onAdd, stocks, onSight }) {
+function Finder({ onAdd, items, stocks, onSight }) {
   const [q, setQ] = useState('');
   const [text, setText] = useTyped(q, 250, setQ);
   const query = useMemo(() => ({ q, limit: SHOWN, sort: 'name' }), [q]);
   const resource = useResource('/api/products', query);
   const found = resource.data?.items ?? [];
+  const [told, setTold] = useState('');
+  const units = (product) => Number(items.find((item) => item.product.id === product.id)?.quantity ?? 0);
+  const press = (product) => {
+    onAdd(product);
+    setTold(`${product.name}: ${number(units(product) + 1)} in the order`);
+  };
   useMemo(() => found.length && onSight(found), [found.map((one) => one.id).join()]);
   return html`<label class="search"><span class="visually-hidden">Find a product</span><${Icon} name="search" size="18" />
       <input type="search" placeholder="Find by name or SKU" maxlength="200" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+    <p class="visually-hidden" role="status">${told}</p>
     ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} />`}
     <ul class="plain-list finder">${found.map((product) => html`<li key=${product.id}>
-      <span class="grow"><b>${product.name}</b> ${product.status === 'draft' && html`<${Badge} status="draft" />`}<br />
+      <span class="grow"><b>${product.name}</b> ${product.status === 'draft' && html`<${Badge} status="draft" />`} ${units(product) > 0 && html`<${Badge} tone="good">${number(units(product))} in the order<//>`}<br />
         <span class="fine">${product.sku ?? 'no SKU'} · ${money(product.price)} · <${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /> can be sold</span></span>
-      <button class="button small" type="button" aria-label="Add ${product.name}" onClick=${() => onAdd(product)}><${Icon} name="plus" size="16" />Add</button></li>`)}</ul>
+      <button class="button small" type="button" aria-label="Add ${product.name}" onClick=${() => press(product)}><${Icon} name="plus" size="16" />Add</button></li>`)}</ul>
     ${resource.data && !found.length && html`<${Empty} title=${q ? 'No product is called that' : 'No products yet'}>${!q && html`<a href=${href('products', 'new')}>Create the first one</a>`}<//>`}
     ${resource.data?.nextCursor && html`<p class="fine">The first ${number(SHOWN)} are shown; type to find others.</p>`}`;
 }
