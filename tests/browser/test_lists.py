@@ -52,6 +52,36 @@ def test_rows_far_down_are_read_again_too(
     expect(page.locator(".list-end")).to_have_text(f"All {ORDERS} shown")
 
 
+def test_who_goes_back_is_where_they_were(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    for number in range(130):
+        new_product(name=f"Walked {number:03}", categoryId="walked")
+    page = window("#/products?categoryId=walked&sort=name", viewport={"width": 1440, "height": 700})
+    row = page.locator(".row", has_text="Walked 120")
+    while not row.count():
+        page.mouse.wheel(0, 900)
+        page.evaluate("new Promise(requestAnimationFrame)")
+    row.scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    assert before > 2000
+    row.get_by_role("link").click()
+    expect(page.get_by_role("heading", name="Walked 120")).to_be_visible()
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    expect(row).to_be_in_viewport()
+    assert page.evaluate("scrollY") == before
+    # What was shown before is read again: nothing of it stays old.
+    product_id = str(row.get_by_role("link").get_attribute("href")).rpartition("/")[2]
+    assert api.patch(f"/api/pms/products/{product_id}", json={"price": 77}).status_code == 200
+    expect(row).to_contain_text("77.00")
+    page.get_by_role("link", name="Products", exact=True).click()
+    page.go_forward()
+    page.goto("/#/products")
+    expect(page.get_by_role("heading", name="Products")).to_be_visible()
+    assert page.evaluate("scrollY") == 0
+
+
 def test_a_key_made_elsewhere_comes_in(window: Window, api: Api) -> None:
     page = window("#/keys")
     expect(page.locator(".row").first).to_be_visible()

@@ -1,36 +1,50 @@
 // Lists that are read page by page; what is in sight of them is read again and again.
-import { Problem, read, restraint } from './api.js';
+import { apiKey, Problem, read, restraint } from './api.js';
 import { useEffect, useRef, useState } from './html.js';
 import { LATER_MILLISECONDS, onReconnect } from './resource.js';
+import { currentEntry } from './router.js';
 import { oncePerFrame } from './store.js';
 
 // Who scrolls past at speed has nothing read again.
 const SETTLE_MILLISECONDS = 200;
+// Lists that were left and may be come back to.
+const KEPT = 20;
+const left = new Map();
+
+function keep(list) {
+  left.delete(list.name);
+  left.set(list.name, list);
+  if (left.size > KEPT) left.delete(left.keys().next().value);
+}
 
 /**
  * Read a list page by page; with `every` (milliseconds) what is in sight is read again and again,
  * and what is new, has changed or is gone there is seen.
  *
- * Gives `{items, done, error, loading, readAt, more, reload, change, look}`; `look(first, last)` tells
- * which items are in sight, the first ones unless it is called, and `readAt` is when the oldest of
- * these was read. An item that has not changed stays the same object.
+ * Gives `{items, done, error, loading, sight, readAt, more, reload, change, look}`; `look(first, last)`
+ * tells which items are in sight, the first ones unless it is called, and `readAt` is when the oldest
+ * of these was read. An item that has not changed stays the same object. Who goes back in the history
+ * finds the list as it was left, and sees it read again.
  */
 export function usePages(path, query, { every, limit = 50 } = {}) {
-  const name = JSON.stringify([path, query]);
   const [, redraw] = useState(0);
+  const entry = useRef(currentEntry());
   const list = useRef(null);
+  const name = JSON.stringify([entry.current, apiKey(), path, query, every]);
   if (list.current?.name !== name) {
-    list.current?.stop();
-    list.current = createPages(path, { ...query, limit }, every, () => redraw((count) => count + 1));
+    list.current = left.get(name) ?? createPages(path, { ...query, limit }, every);
     list.current.name = name;
   }
   useEffect(() => {
     const mine = list.current;
-    mine.start();
-    return () => mine.stop();
-  }, [name, every]);
-  const { state, readAt, more, reload, change, look } = list.current;
-  return { ...state, loading: !state.begun && !state.error, readAt: readAt(), more, reload, change, look };
+    mine.start(() => redraw((count) => count + 1));
+    return () => {
+      mine.stop();
+      keep(mine);
+    };
+  }, [name]);
+  const { state, sight, readAt, more, reload, change, look } = list.current;
+  return { ...state, loading: !state.begun && !state.error, sight: sight(), readAt: readAt(), more, reload, change, look };
 }
 
 const nameOf = (item) => item.id ?? item.version;
@@ -56,13 +70,14 @@ export function putIn(items, after, page) {
   return { items: found, done: behind.length ? undefined : page.nextCursor === null };
 }
 
-function createPages(path, query, every, changed) {
-  const draw = oncePerFrame(changed);
+function createPages(path, query, every) {
+  let changed = () => {};
+  const draw = oncePerFrame(() => changed());
   const state = { items: [], done: false, error: null, begun: false };
   // By the name of the item that a page ends with: where the next one begins.
   const cursors = new Map();
   const times = new WeakMap();
-  let sight = [0, 0];
+  let inSight = [0, 0];
   let renewedAt = null;
   let turn = Promise.resolve();
   let adding = false;
@@ -74,7 +89,7 @@ function createPages(path, query, every, changed) {
 
   /** One reading at a time, whatever asks for it. */
   function inTurn(step) {
-    turn = turn.then(async () => {
+    const mine = turn.then(async () => {
       if (stopped) return;
       try {
         await step();
@@ -85,7 +100,9 @@ function createPages(path, query, every, changed) {
       }
       if (!stopped) draw();
     });
-    return turn;
+    // What broke one reading is told by it, and keeps no other from its turn.
+    turn = mine.catch(() => {});
+    return mine;
   }
 
   /** Read the page behind an item and put it in; gives the name of its last item. */
@@ -112,7 +129,7 @@ function createPages(path, query, every, changed) {
   }
 
   async function renew() {
-    const [first, last] = sight;
+    const [first, last] = inSight;
     let after = beginOf(first);
     do after = await step(after);
     while (after !== null && state.items.findIndex((item) => nameOf(item) === after) + 1 < last);
@@ -122,8 +139,11 @@ function createPages(path, query, every, changed) {
   async function more() {
     if (adding || state.done || !state.begun) return;
     adding = true;
-    await inTurn(() => (state.done ? null : step(beginOf(state.items.length))));
-    adding = false;
+    try {
+      await inTurn(() => (state.done ? null : step(beginOf(state.items.length))));
+    } finally {
+      adding = false;
+    }
   }
 
   async function reload() {
@@ -131,11 +151,14 @@ function createPages(path, query, every, changed) {
     again = true;
     if (renewing) return;
     renewing = true;
-    while (again && !stopped) {
-      again = false;
-      await inTurn(renew);
+    try {
+      while (again && !stopped) {
+        again = false;
+        await inTurn(renew);
+      }
+    } finally {
+      renewing = false;
     }
-    renewing = false;
     const wait = state.error ? LATER_MILLISECONDS : every;
     clearTimeout(timer);
     if (wait && !stopped) timer = setTimeout(whenSeen, wait * restraint());
@@ -147,12 +170,13 @@ function createPages(path, query, every, changed) {
   }
 
   function readAt() {
-    const found = state.items.slice(...sight).map((item) => times.get(item) ?? 0);
+    const found = state.items.slice(...inSight).map((item) => times.get(item) ?? 0);
     return found.length ? Math.min(...found) : renewedAt;
   }
 
   return {
     state,
+    sight: () => inSight,
     readAt,
     more,
     reload,
@@ -163,20 +187,22 @@ function createPages(path, query, every, changed) {
       draw();
     },
     look(first, last) {
-      sight = [first, last];
+      inSight = [first, last];
       if (!every || stopped || !state.begun) return;
       draw();
       if (Date.now() - readAt() < every * restraint()) return;
       clearTimeout(timer);
       timer = setTimeout(whenSeen, SETTLE_MILLISECONDS);
     },
-    start() {
+    start(callback) {
+      changed = callback;
       stopped = false;
       stopListening = onReconnect(reload);
       reload();
     },
     stop() {
       stopped = true;
+      changed = () => {};
       clearTimeout(timer);
       stopListening();
     },

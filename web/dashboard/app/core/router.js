@@ -1,4 +1,5 @@
-// Where one is: the part of the address behind the hash, so that any server can send the page.
+// Where one is: the part of the address behind the hash, so that any server can send the page;
+// and how far down one was at each step of the history.
 import { createStore, useStore } from './store.js';
 
 /** A step of the path; one that is badly written stays as it is, and leads nowhere. */
@@ -10,16 +11,41 @@ function decoded(step) {
   }
 }
 
+let entries = 0;
+
+/** What names this step of the history: going back to it finds the same name. */
+function entryOf() {
+  const name = history.state?.entry ?? `${performance.timeOrigin}/${(entries += 1)}`;
+  if (!history.state?.entry) history.replaceState({ entry: name }, '');
+  return name;
+}
+
 function parse() {
   const [path, search = ''] = location.hash.replace(/^#/, '').split('?');
   const steps = path.split('/').filter(Boolean).map(decoded);
-  return { steps, query: Object.fromEntries(new URLSearchParams(search)) };
+  return { steps, query: Object.fromEntries(new URLSearchParams(search)), entry: entryOf() };
 }
 
 const route = createStore(parse());
-addEventListener('hashchange', () => route.set(parse()));
+const scrolled = new Map();
+// The browser would scroll before there is something to scroll to.
+history.scrollRestoration = 'manual';
+addEventListener('hashchange', () => {
+  scrolled.set(route.get().entry, scrollY);
+  route.set(parse());
+});
 
-/** `{steps, query}` of the address. */
+/** How far down one was when this step of the history was left; the top of a new one. */
+export function scrolledAt(entry) {
+  return scrolled.get(entry) ?? 0;
+}
+
+/** The step of the history where one is. */
+export function currentEntry() {
+  return route.get().entry;
+}
+
+/** `{steps, query, entry}`: the address, and the step of the history. */
 export function useRoute() {
   return useStore(route);
 }
@@ -41,6 +67,6 @@ export function go(...parts) {
 /** Change the query of the place where one is, without a new step in the history. */
 export function setQuery(change) {
   const { steps, query } = route.get();
-  history.replaceState(null, '', href(...steps, { ...query, ...change }));
+  history.replaceState(history.state, '', href(...steps, { ...query, ...change }));
   route.set(parse());
 }

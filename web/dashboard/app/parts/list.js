@@ -6,6 +6,8 @@ import { Ago, Empty, Kept, Skeleton, Trouble } from './basics.js';
 
 const BEYOND = 8;
 const AHEAD = 25;
+// Rows are of one height in all lists; it is known again before the first one is drawn.
+let lastHeight = 56;
 
 /**
  * A table whose rows are all of one height.
@@ -17,14 +19,15 @@ const AHEAD = 25;
 export function EndlessList({ label, pages, columns, row, keyOf = (item) => item.id, stampOf, empty, onSight }) {
   const { items, done, error, loading, more, reload, look } = pages;
   const body = useRef(null);
-  const [range, setRange] = useState([0, 30]);
-  const height = useRef(56);
+  const [range, setRange] = useState(pages.sight[1] ? pages.sight : [0, 30]);
+  const height = useRef(lastHeight);
 
   useEffect(() => {
     const look = oncePerFrame(() => {
       const place = body.current;
       if (!place) return;
-      height.current = place.querySelector('.row')?.offsetHeight || height.current;
+      lastHeight = place.querySelector('.row')?.offsetHeight || height.current;
+      height.current = lastHeight;
       const top = -place.getBoundingClientRect().top;
       const first = Math.max(0, Math.floor(top / height.current) - BEYOND);
       const last = Math.ceil((top + innerHeight) / height.current) + BEYOND;

@@ -1,5 +1,5 @@
 // Around every page: where one can go, whether all is well, and whether it is live.
-import { html, useEffect, useErrorBoundary, useState } from '../core/html.js';
+import { html, useErrorBoundary, useState } from '../core/html.js';
 import { href, useRoute } from '../core/router.js';
 import { may, session, signOut } from '../core/session.js';
 import { useStore } from '../core/store.js';
@@ -22,6 +22,7 @@ import { Notices } from './forms.js';
 import { AwayBanner, HealthRow } from './health.js';
 import { Icon } from './icons.js';
 import { Mark } from './mark.js';
+import { useScroll } from './scroll.js';
 import { ThemeSwitch } from './theme.js';
 
 const PLACES = [
@@ -67,11 +68,11 @@ function Guarded({ page: Page, given }) {
 
 /** The frame. */
 export function Shell() {
-  const { steps } = useRoute();
+  const { steps, entry } = useRoute();
   const { key } = useStore(session);
   const [Page, given = {}, scope = 'read'] = pageOf(steps);
   const here = steps[0] ?? '';
-  useEffect(() => scrollTo(0, 0), [steps.join('/')]);
+  useScroll(entry);
   useKeptFocus();
   const skip = (event) => {
     event.preventDefault();
