@@ -51,15 +51,19 @@ export function percent(value) {
 /** Milliseconds, in the unit that fits. */
 export function duration(milliseconds) {
   if (milliseconds == null) return absent;
-  if (milliseconds < 1000) {
+  if (milliseconds < 999.5) {
     return `${number(milliseconds, { maximumFractionDigits: milliseconds < 10 ? 1 : 0 })} ms`;
   }
-  const seconds = milliseconds / 1000;
-  if (seconds < 60) return `${number(seconds, { maximumFractionDigits: 1 })} s`;
-  if (seconds < 3600) return `${number(Math.floor(seconds / 60))} min ${Math.round(seconds % 60)} s`;
-  if (seconds < 86400) return `${number(Math.floor(seconds / 3600))} h ${Math.round((seconds % 3600) / 60)} min`;
-  return `${number(Math.floor(seconds / 86400))} d ${Math.round((seconds % 86400) / 3600)} h`;
+  // Rounded before it is split, so that a rest never fills another whole minute, hour or day.
+  const whole = (unit) => Math.round(milliseconds / unit);
+  if (whole(100) < 600) return `${number(whole(100) / 10, { maximumFractionDigits: 1 })} s`;
+  if (whole(SECOND) < 3600) return split(whole(SECOND), 60, 'min', 's');
+  if (whole(60 * SECOND) < 1440) return split(whole(60 * SECOND), 60, 'h', 'min');
+  return split(whole(3600 * SECOND), 24, 'd', 'h');
 }
+
+const SECOND = 1000;
+const split = (count, size, large, small) => `${number(Math.floor(count / size))} ${large} ${count % size} ${small}`;
 
 /** A day and a time; with seconds if `timeStyle` is medium. */
 export function dateTime(value, timeStyle = 'medium') {

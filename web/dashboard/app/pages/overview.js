@@ -4,7 +4,7 @@ import { html } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
-import { Ago, Badge, Card, Empty, Loaded, PageHead } from '../parts/basics.js';
+import { Ago, Badge, Card, Empty, Loaded, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { HealthCard } from '../parts/health.js';
 import { Pulse } from '../parts/pulse.js';
 import { SalesCard } from '../parts/sales.js';
@@ -48,7 +48,7 @@ const large = (count) => (count < 1000000 ? number(count) : compact(count));
 
 function Tiles({ metrics }) {
   const found = metrics.data;
-  const value = (show) => (found ? show(found) : '–');
+  const value = (show) => (found ? show(found) : metrics.loading ? null : '–');
   return html`
     <${Tile} name="Stock value" value=${value((m) => roundMoney(m.stockValue))} title=${found && money(found.stockValue)}
       note=${value((m) => plural(m.totalProducts, 'product'))} />
@@ -56,11 +56,12 @@ function Tiles({ metrics }) {
     <${Tile} name="Days of cover" value=${value((m) => large(m.daysOfCover))} note=${value((m) => (m.turnover30d == null ? 'no sale in 30 days' : `turned ${number(m.turnover30d, { maximumFractionDigits: 2 })} times in 30 days`))} />
     <${Tile} name="Low or out" value=${value((m) => number(m.lowStock + m.outOfStock))} note=${value((m) => `${number(m.outOfStock)} out, ${number(m.lowStock)} low`)}
       href=${href('alerts')} tone=${found?.outOfStock ? 'bad' : found?.lowStock ? 'warn' : ''} />
-    ${metrics.error && html`<p class="fine" role="alert">These could not be read: ${metrics.error.message}</p>`}`;
+    ${metrics.error && html`<${Trouble} error=${metrics.error} retry=${metrics.reload} stale=${Boolean(found)} />`}`;
 }
 
 function Tile({ name, value, note, title, href: target, tone = '' }) {
-  const inside = html`<span class="tile-name">${name}</span><strong title=${title}>${value}</strong><span class="tile-note">${note}</span>`;
+  const inside = html`<span class="tile-name">${name}</span>${value === null ? html`<${Skeleton} rows=${2} />`
+    : html`<strong title=${title}>${value}</strong><span class="tile-note">${note}</span>`}`;
   return target ? html`<a class="tile ${tone}" href=${target}>${inside}</a>` : html`<div class="tile ${tone}">${inside}</div>`;
 }
 

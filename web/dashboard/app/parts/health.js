@@ -1,12 +1,14 @@
 // The health of the parts: a quiet row that is loud when something is wrong.
 import { duration, number, plural } from '../core/format.js';
-import { html, useEffect, useRef } from '../core/html.js';
+import { html, useEffect, useRef, useState } from '../core/html.js';
 import { connection } from '../core/live.js';
 import { useResource } from '../core/resource.js';
 import { createStore, useStore } from '../core/store.js';
 import { Ago } from './basics.js';
 
 const EVERY_MILLISECONDS = 5000;
+// What is away may be back in a moment, or was only not heard of by a process that had been stopped.
+const SOON_MILLISECONDS = 1500;
 // It reports what it knows, at once; a process that takes longer has stopped.
 const PATIENCE_MILLISECONDS = 3000;
 const PARTS = [
@@ -33,7 +35,10 @@ function partsOf(report) {
 
 /** One line in the rail. */
 export function HealthRow() {
-  const { data, error } = useResource('/health', undefined, { every: EVERY_MILLISECONDS, patience: PATIENCE_MILLISECONDS, tries: 1 });
+  const [every, setEvery] = useState(EVERY_MILLISECONDS);
+  const { data, error } = useResource('/health', undefined, { every, patience: PATIENCE_MILLISECONDS, tries: 1 });
+  const isWell = !data || data.status === 'ok';
+  useEffect(() => setEvery(isWell ? EVERY_MILLISECONDS : SOON_MILLISECONDS), [isWell]);
   const readAt = useRef(null);
   useEffect(() => {
     if (data) readAt.current = new Date().toISOString();
