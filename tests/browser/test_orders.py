@@ -77,6 +77,22 @@ def test_an_order_that_cannot_be_filled_says_so(
     expect(page.get_by_role("note")).to_be_visible()
 
 
+def test_an_address_with_filters_that_are_none_shows_the_list(window: Window) -> None:
+    page = window("#/orders?time=abc&status=bogus&begin=x&customerId=Nobody")
+    expect(page.get_by_text("No order is like that")).to_be_visible()
+    page.goto("/#/orders?time=between&begin=x&end=2026-11-01&customerId=Nobody")
+    expect(page.get_by_text("No order is like that")).to_be_visible()
+    expect(page.get_by_role("heading", name="This page broke")).to_have_count(0)
+
+
+def test_days_the_wrong_way_round_are_named(window: Window) -> None:
+    page = window("#/orders?time=between&begin=2026-11-30&end=2026-11-01")
+    expect(page.get_by_text("The last day lies before the first")).to_be_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+    expect(page.get_by_text("The last day lies before the first")).to_have_count(0)
+
+
 def test_new_orders_come_in_by_themselves(
     window: Window, api: Api, new_product: Callable[..., str]
 ) -> None:

@@ -17,23 +17,41 @@ const COUNTS_MILLISECONDS = 6000;
 const DAY = 86400000;
 const COLUMNS = [['Order'], ['Customer', 'wide-only'], ['Items', 'wide-only'], ['Status'], ['Total', 'num money'], ['Accepted', 'num']];
 
-/** A day of the reader's own calendar as the moment when it begins. */
+/** A day of the reader's own calendar as the moment when it begins; nothing, if it is no day. */
 function beginOf(day, later = 0) {
-  if (!day) return '';
-  const [year, month, date] = day.split('-').map(Number);
-  return new Date(year, month - 1, date + later).toISOString();
+  const [year, month, date] = (day ?? '').split('-').map(Number);
+  const moment = new Date(year, month - 1, date + later);
+  return Number.isNaN(moment.getTime()) ? '' : moment.toISOString();
+}
+
+// A little more than the time that is chosen: who comes back soon finds the same list.
+const COARSE_MILLISECONDS = 300000;
+
+function daysBack(days) {
+  const moment = Date.now() - Number(days) * DAY;
+  return new Date(moment - (moment % COARSE_MILLISECONDS)).toISOString();
+}
+
+/** The filters of an address that anybody may have written: what is none is left out. */
+function filtersOf({ status, time, begin, end, customerId }) {
+  const known = TIMES.some(([name]) => name === time) ? time : '';
+  const between = known === 'between' ? { begin: beginOf(begin) && begin, end: beginOf(end) && end } : {};
+  return { status: STATUSES.includes(status) ? status : '', customerId, time: known, ...between };
 }
 
 export function OrdersPage() {
-  const { query } = useRoute();
-  const { status, customerId, time = '', begin, end } = query;
+  const query = filtersOf(useRoute().query);
+  const { status, customerId, time, begin, end } = query;
   // Counted back from when the filter was chosen: a filter that moved would read anew all the time.
-  const from = useMemo(() => (time === 'between' ? beginOf(begin) : time ? new Date(Date.now() - Number(time) * DAY).toISOString() : ''), [time, begin]);
-  const to = time === 'between' ? beginOf(end, 1) : '';
+  const from = useMemo(() => (time === 'between' ? beginOf(begin) : time && daysBack(time)), [time, begin]);
+  const isReversed = Boolean(begin && end && end < begin);
+  // No time lies between days the wrong way round.
+  const to = isReversed ? from : time === 'between' ? beginOf(end, 1) : '';
   const pages = usePages('/api/pms/orders', { status, customerId, from, to }, { every: EVERY_MILLISECONDS });
   useAfter('operations', null, 500, pages.reload, (event) => event.orderId);
+  const title = isReversed ? 'The last day lies before the first' : 'No order is like that';
   const empty = status || customerId || time
-    ? html`<${Empty} title="No order is like that"><button class="button" type="button" onClick=${() => setQuery({ status: '', customerId: '', time: '', begin: '', end: '' })}>Clear the filters</button><//>`
+    ? html`<${Empty} title=${title}><button class="button" type="button" onClick=${() => setQuery({ status: '', customerId: '', time: '', begin: '', end: '' })}>Clear the filters</button><//>`
     : html`<${Empty} title="No orders yet">They come in here by themselves.<//>`;
   return html`
     <${PageHead} title="Orders">${may('write') && html`<a class="button primary" href=${href('orders', 'new')}><${Icon} name="plus" size="18" />New order</a>`}<//>
