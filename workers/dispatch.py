@@ -146,6 +146,7 @@ class Waker:
         if queue != ANALYTICS:
             is_heard, now = call(), time.monotonic()
             if is_heard and now - self._sent_at < _UNSENT_SECONDS:
+                may_crash("woken")
                 return
             self._sent_at = now
         wake(queue)

@@ -216,8 +216,10 @@ def _rescue(database: Database, found: marker.Marker) -> bool:
     if found.server_restarted or found.token in _excused:
         with marker_database().transaction() as connection:
             return marker.release(connection, found.token)
-    log.warning("line_rescued", seconds=round(found.age, 1))
-    return _blame(database, found.token, "the worker died or froze while applying it")
+    is_rescued = _blame(database, found.token, "the worker died or froze while applying it")
+    if is_rescued:
+        log.warning("line_rescued", seconds=round(found.age, 1))
+    return is_rescued
 
 
 def _blame(database: Database, token: UUID, reason: str) -> bool:

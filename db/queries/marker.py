@@ -120,14 +120,22 @@ def read(connection: Connection) -> Marker:
     return Marker(*connection.execute(_READ).one())
 
 
+# Nobody is taken behind the first that was tried before and is due; after a death hundreds are.
 _CANDIDATES = text("""
     SELECT id, attempts, coalesce(available_at > now(), false) FROM operations
-    WHERE status = 'queued' AND queue = 'line' ORDER BY seq LIMIT :limit
+    WHERE status = 'queued' AND queue = 'line' AND seq <= coalesce((
+        SELECT seq FROM operations
+        WHERE status = 'queued' AND queue = 'line' AND attempts > 0
+          AND coalesce(available_at <= now(), true)
+        ORDER BY seq LIMIT 1), 9223372036854775807)
+    ORDER BY seq LIMIT :limit
 """)
 
 
 def candidates(connection: Connection, limit: int) -> list[tuple[UUID, int, bool]]:
-    """What is next in line: id, attempts so far, and whether it is held back for now."""
+    """What is next in line, up to the first that was tried before and is due: id, attempts so far,
+    and whether it is held back for now.
+    """
     return [(row[0], row[1], row[2]) for row in connection.execute(_CANDIDATES, {"limit": limit})]
 
 
