@@ -37,7 +37,7 @@ ORDER_COLUMNS = (
 )  # fmt: skip
 OPERATION_COLUMNS = (
     "id", "kind", "status", "attempts", "productId", "orderId", "retryOf", "requestId",
-    "createdAt", "finishedAt", "result", "error",
+    "createdAt", "finishedAt", "result", "error", "retriedBy",
 )  # fmt: skip
 ALERT_COLUMNS = (
     "id", "productId", "name", "severity", "stock", "threshold", "raisedAt", "raisedBy",
@@ -120,17 +120,17 @@ def _lines(order: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
 def operations(database: Database, **wanted: Any) -> Response:
     """Operations, one row each."""
 
-    def page(before: UUID | None) -> list[Operation]:
+    def page(before: UUID | None) -> list[tuple[Operation, UUID | None]]:
         with database.transaction() as connection:
             return operation_queries.page(connection, limit=PAGE, before=before, **wanted)
 
-    found: Iterator[Operation] = keyset(page, lambda one: one.id)
+    found: Iterator[tuple[Operation, UUID | None]] = keyset(page, lambda row: row[0].id)
     rows = (
         (
             one.id, one.kind, one.status, one.attempts, one.product_id, one.order_id, one.retry_of,
-            one.request_id, one.created_at, one.finished_at, one.result, one.error,
+            one.request_id, one.created_at, one.finished_at, one.result, one.error, retried_by,
         )
-        for one in found
+        for one, retried_by in found
     )  # fmt: skip
     return table("operations", OPERATION_COLUMNS, rows)
 

@@ -77,11 +77,10 @@ def list_operations(query: OperationsQuery) -> Response:
         rows = operations.page(
             connection, limit=query.limit + 1, before=place[0] if place else None, **wanted
         )
-        again = operations.tried_again(connection, [one.id for one in rows if one.finished_at])
-    page = cut(rows, query.limit, lambda operation: [str(operation.id)])
+    page = cut(rows, query.limit, lambda row: [str(row[0].id)])
     items = [
-        OperationListed(**dict(OperationOut.of(one)), retried_by=again.get(one.id))
-        for one in page["items"]
+        OperationListed(**dict(OperationOut.of(one)), retried_by=retried_by)
+        for one, retried_by in page["items"]
     ]
     body = OperationPage(items=items, next_cursor=page["next_cursor"])
     return json_response(body)

@@ -14,6 +14,7 @@ _COLUMNS = """id, seq, kind, status, attempts, result, error, product_id, order_
 PROGRESS = """CASE WHEN kind = 'adjust-many' THEN (
         SELECT jsonb_build_object('done', done, 'total', total) FROM bulks
         WHERE bulks.id = (payload ->> 'bulk_id')::uuid) END AS progress"""
+_RETRIED_BY = "(SELECT id FROM operations again WHERE again.retry_of = operations.id) AS retried_by"
 
 
 def find(connection: Connection, operation_id: UUID) -> Operation | None:
@@ -37,8 +38,8 @@ def page(
     before: UUID | None,
     status: str | None,
     kind: str | None,
-) -> list[Operation]:
-    """Operations, newest first.
+) -> list[tuple[Operation, UUID | None]]:
+    """Operations, newest first, each with the one that tries it again.
 
     Args:
         connection: in the caller's transaction.
@@ -55,21 +56,14 @@ def page(
     }
     where = " AND ".join(clause for name, clause in clauses.items() if wanted[name] is not None)
     statement = text(
-        f"SELECT {_COLUMNS}, {PROGRESS} FROM operations"  # noqa: S608 - our own names
+        f"SELECT {_COLUMNS}, {PROGRESS}, {_RETRIED_BY} FROM operations"  # noqa: S608 - our own names
         f" {'WHERE ' + where if where else ''} ORDER BY id DESC LIMIT :limit"
     )
-    return [Operation(*row) for row in connection.execute(statement, wanted)]
-
-
-def tried_again(connection: Connection, ids: Collection[UUID]) -> dict[UUID, UUID]:
-    """Which operation tries each of these again, of those that one does."""
-    statement = text("SELECT retry_of, id FROM operations WHERE retry_of = ANY(:ids)")
-    return {row[0]: row[1] for row in connection.execute(statement, {"ids": list(ids)})}
+    return [(Operation(*row[:-1]), row[-1]) for row in connection.execute(statement, wanted)]
 
 
 _FIND_WHOLE = text(f"""
-    SELECT {_COLUMNS}, {PROGRESS}, payload,
-           (SELECT id FROM operations again WHERE again.retry_of = operations.id)
+    SELECT {_COLUMNS}, {PROGRESS}, payload, {_RETRIED_BY}
     FROM operations WHERE id = :id
 """)  # noqa: S608 - our own names
 

@@ -224,7 +224,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
         "retriedBy": None,
     },
-    "OperationPage": _page(_OPERATION),
+    "OperationPage": _page({**_OPERATION, "retriedBy": None}),
     "RetryIn": {"kind": "adjust-stock"},
     "RetriedOut": {"items": [_OPERATION]},
     "RollupsIn": {"startDate": "2026-11-01", "endDate": "2026-11-23"},
