@@ -60,8 +60,12 @@ class Journey:
         self._loop = Loop()
         self._journeys: Journeys | None = None
         self._outstanding = outstanding
-        self._subscriber = Subscriber(self._loop, shop.port, shop.token, self._see)
-        self._subscriber.subscribe(*product_ids)
+        self._subscriber = self._subscribe()
+
+    def _subscribe(self) -> Subscriber:
+        found = Subscriber(self._loop, self._shop.port, self._shop.token, self._see)
+        found.subscribe(*self._products)
+        return found
 
     def close(self) -> None:
         """The subscriber leaves."""
@@ -86,6 +90,9 @@ class Journey:
 
     def _run(self, go: Callable[[Journeys, list[Connection]], object], check: bool = True) -> Run:
         shop = self._shop
+        # While others ran it answered no ping, and may have been given up.
+        self._subscriber.close()
+        self._subscriber = self._subscribe()
         before = shop.moved() if check else None
         requests = shop.adjustments(self._products)
         self._journeys = journeys = Journeys(self._loop, requests, shop.expected)
