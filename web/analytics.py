@@ -39,6 +39,7 @@ blueprint = APIBlueprint("analytics", __name__, tag="Analytics")
 _TOP = 10
 _CENT = Decimal("0.01")
 _NOTHING = Decimal("0.00")
+_UNSOLD = DaySales(date.min, 0, 0, _NOTHING)
 _SOLD_DAYS = 30
 _DEAD_DAYS = 90
 
@@ -57,19 +58,17 @@ def read_sales(query: SalesQuery) -> Response:
     """
     timezone = query.timezone or worker_settings().shop_timezone
     with services().database.snapshot() as connection:
-        try:
-            sales.use_zone(connection, timezone)
-        except sales.UnknownZoneError:
-            raise Invalid(("?timezone", "is not known to the database")) from None
         body = _sales(connection, query, timezone)
     # What was not asked for is not there; what is null on purpose is.
     return JsonResponse(answer(body, exclude_unset=True))
 
 
 def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut:
-    state = sales.state(connection)
     try:
+        state = sales.state(connection, timezone)
         start, end = query.range(state.today)
+    except sales.UnknownZoneError:
+        raise Invalid(("?timezone", "is not known to the database")) from None
     except ValueError as fault:
         raise Invalid(("?startDate", str(fault))) from None
     where = sales.sources(connection, state, start, end)
@@ -143,20 +142,20 @@ def _series(
     series: dict[str, SalesPeriod] = {}
     for day in sales.span(start, end):
         name, last = period_of(day, group_by)
+        _, orders, units, revenue = sold.get(day, _UNSOLD)
         period = series.get(name)
         if period is None:
-            period = series[name] = {
+            series[name] = {
                 "period": name,
-                "orders": 0,
-                "units": 0,
-                "revenue": _NOTHING,
+                "orders": orders,
+                "units": units,
+                "revenue": revenue,
                 "complete": last < today,
             }
-        found = sold.get(day)
-        if found is not None:
-            period["orders"] += found.orders
-            period["units"] += found.units
-            period["revenue"] += found.revenue
+        else:
+            period["orders"] += orders
+            period["units"] += units
+            period["revenue"] += revenue
     return list(series.values())
 
 
@@ -188,13 +187,12 @@ def read_metrics() -> Response:
       came into the house for the first time before them (APICS Dictionary, "inactive inventory").
     """
     with services().database.snapshot() as connection:
-        sales.use_zone(connection, worker_settings().shop_timezone)
         body = _metrics(connection)
     return json_response(body)
 
 
 def _metrics(connection: Connection) -> InventoryMetricsOut:
-    state = sales.state(connection)
+    state = sales.state(connection, worker_settings().shop_timezone)
     month = state.today - timedelta(days=_SOLD_DAYS - 1)
     quarter = state.today - timedelta(days=_DEAD_DAYS - 1)
     stock = metrics.stock_totals(connection)

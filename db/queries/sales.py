@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -28,10 +28,10 @@ class UnknownZoneError(ValueError):
 
 
 # The prepared statements below have the same good plan for every range.
-_USE = text("""
-    SELECT set_config('TimeZone', :timezone, true),
+_USE = """
+    SELECT set_config('TimeZone', %(timezone)s, true),
            set_config('plan_cache_mode', 'force_generic_plan', true)
-""")
+"""
 
 
 def use_zone(connection: Connection, timezone: str) -> None:
@@ -48,7 +48,7 @@ def use_zone(connection: Connection, timezone: str) -> None:
         UnknownZoneError: PostgreSQL's own list of zones lacks it.
     """
     try:
-        connection.execute(_USE, {"timezone": timezone})
+        execute(connection, _USE, {"timezone": timezone})
     except DataError as error:
         raise UnknownZoneError(timezone) from error
 
@@ -118,9 +118,16 @@ _STATE = f"""
 """  # noqa: S608 - our own names
 
 
-def state(connection: Connection) -> State:
-    """What the rollups hold."""
-    return State(*execute(connection, _STATE, {}).one())
+def state(connection: Connection, timezone: str) -> State:
+    """What the rollups hold; the transaction counts the days of a time zone, as by `use_zone`.
+
+    Raises:
+        UnknownZoneError: as there.
+    """
+    try:
+        return State(*execute(connection, _STATE, {"timezone": timezone}, before=_USE).one())
+    except DataError as error:
+        raise UnknownZoneError(timezone) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +254,20 @@ def by_day(connection: Connection, where: Sources) -> list[DaySales]:
     return sorted([*where.held, *counted])
 
 
+# While the planner knows little of the rollups it would rather read all of them.
+_BY_INDEX = "SELECT set_config('enable_seqscan', 'off', true)"
+
+
 def top_products(connection: Connection, where: Sources, limit: int) -> list[dict[str, Any]]:
     """The products with the most revenue, with their units and today's names."""
     wanted = {"limit": limit, **_by_product_of(where)}
-    # A plan for any ranges would be a bad one.
-    run = connection.exec_driver_sql if where.fresh else partial(execute, connection)
-    return [dict(row) for row in run(_top(len(where.fresh)), wanted).mappings()]
+    statement = _top(len(where.fresh))
+    if where.fresh:
+        # A plan for any ranges would be a bad one.
+        found = connection.exec_driver_sql(statement, wanted)
+    else:
+        found = execute(connection, statement, wanted, before=_BY_INDEX)
+    return [dict(row) for row in found.mappings()]
 
 
 @lru_cache

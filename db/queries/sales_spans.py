@@ -101,15 +101,20 @@ def parameters(pieces: list[Piece]) -> dict[str, Any]:
 _PIECES = """
     unnest(%(sizes)s::int[], %(firsts)s::date[], %(signs)s::int[]) AS piece (size, first, sign)
 """
-# What the pieces hold of each product, one row a piece.
+# What the pieces hold of each product, one row a piece. `OFFSET 0` keeps the planner from joining
+# them otherwise than by the index, one piece after the other: it would rather read all spans.
 SUMS = f"""
     SELECT s.product_id, piece.sign * s.units AS units, piece.sign * s.revenue AS revenue
-    FROM {_PIECES} JOIN product_sales_spans s
-        ON s.timezone = {_ZONE} AND s.size = piece.size AND s.first = piece.first
+    FROM {_PIECES} CROSS JOIN LATERAL (
+        SELECT product_id, units, revenue FROM product_sales_spans
+        WHERE timezone = {_ZONE} AND size = piece.size AND first = piece.first OFFSET 0
+    ) AS s
     UNION ALL
     SELECT s.product_id, piece.sign * s.units, piece.sign * s.revenue
-    FROM {_PIECES} JOIN product_sales_days s
-        ON piece.size = 1 AND s.timezone = {_ZONE} AND s.day = piece.first
+    FROM {_PIECES} CROSS JOIN LATERAL (
+        SELECT product_id, units, revenue FROM product_sales_days
+        WHERE piece.size = 1 AND timezone = {_ZONE} AND day = piece.first OFFSET 0
+    ) AS s
 """  # noqa: S608 - our own names
 
 

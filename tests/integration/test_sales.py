@@ -473,7 +473,7 @@ def test_a_year_is_read_from_spans_of_days(client: Any, shop: Shop, database: An
 
     def check(most: int) -> None:
         with database.snapshot() as connection:
-            where = sales.sources(connection, sales.state(connection), start, end)
+            where = sales.sources(connection, sales.state(connection, "UTC"), start, end)
             assert len(where.pieces) <= most
         body = _read(client, **query)
         assert _days(body) == _within(shop.plain("UTC"), *query.values())
