@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.functional.service import Api
 
@@ -39,7 +39,10 @@ def test_a_product_is_made_published_and_found(window: Window) -> None:
     expect(page.locator(".row")).to_have_count(1)
     page.get_by_role("button", name="Draft").click()
     expect(page.get_by_text("No product is like that")).to_be_visible()
+    page.get_by_placeholder("Category").fill("half a wo")
+    # At once: what is being typed goes with the rest.
     page.get_by_role("button", name="Clear the filters").click()
+    expect(page.get_by_placeholder("Category")).to_have_value("")
     expect(page.get_by_placeholder("Search by name or SKU")).to_have_value("")
     expect(page.get_by_role("link", name="Cherry Ladle")).to_be_visible()
 
@@ -224,3 +227,27 @@ def test_the_keyboard_goes_on_at_the_heading_after_publishing(
     page.keyboard.press("Enter")
     expect(page.locator(".page-head").get_by_text("Published", exact=True)).to_be_visible()
     expect(page.get_by_role("heading", name="Published by keyboard")).to_be_focused()
+
+
+def test_publishing_again_after_no_answer_is_the_same_wish(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page = window(f"#/products/{new_product(name='Published once')}")
+    keys: list[str | None] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.headers.get("idempotency-key"))
+        route.abort()
+
+    page.route("**/publish", lose)
+    publish = page.get_by_role("button", name="Publish")
+    publish.click()
+    expect(page.get_by_text("it is not known whether this was accepted")).to_be_visible()
+    expect(publish).to_be_enabled()
+    page.unroute("**/publish")
+    with page.expect_request("**/publish") as again:
+        publish.click()
+    expect(page.locator(".page-head").get_by_text("Published", exact=True)).to_be_visible()
+    assert {*keys, again.value.headers["idempotency-key"]} == {keys[0]}
+    assert keys[0]

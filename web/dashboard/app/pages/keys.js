@@ -1,14 +1,15 @@
-// API keys: making, rotating and revoking them; a secret is shown once.
+// API keys: making, rotating and revoking them.
 import { call, Problem } from '../core/api.js';
 import { dateTime, number } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { adopt, session } from '../core/session.js';
 import { useAsking } from '../parts/asking.js';
-import { Ago, Badge, Copy, Empty, PageHead, Trouble } from '../parts/basics.js';
+import { Ago, Badge, Empty, PageHead, Trouble } from '../parts/basics.js';
 import { Confirm, Dialog, Field, notify } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList, Fresh } from '../parts/list.js';
+import { showSecret } from '../parts/secrets.js';
 
 const SCOPES = [['read', 'Read', 'looks at everything'], ['write', 'Write', 'reads, and changes products, stock and orders'], ['admin', 'Admin', 'does everything, keys included']];
 const EVERY_MILLISECONDS = 5000;
@@ -29,11 +30,10 @@ export function KeysPage() {
   const pages = usePages('/api/keys', {}, { every: EVERY_MILLISECONDS });
   const [making, setMaking] = useState(false);
   const [asked, setAsked] = useState(null);
-  const [told, setTold] = useState(null);
   const done = (key) => {
     setMaking(false);
     setAsked(null);
-    setTold(key);
+    if (key) showSecret(key);
     pages.reload();
   };
   return html`
@@ -47,11 +47,7 @@ export function KeysPage() {
         <button class="button small" type="button" aria-label="Rotate ${key.name}" onClick=${() => setAsked(['rotate', key])}>Rotate</button>
         <button class="button small danger" type="button" aria-label="Revoke ${key.name}" onClick=${() => setAsked(['revoke', key])}>Revoke</button>`}<//>`} />
     ${making && html`<${NewKey} onMade=${done} onLost=${pages.reload} onClose=${() => setMaking(false)} />`}
-    ${asked && html`<${Change} what=${asked[0]} apiKey=${asked[1]} onDone=${done} onClose=${() => setAsked(null)} />`}
-    ${told && html`<${Secret} apiKey=${told} onClose=${() => setTold(null)} onRotate=${() => {
-      setTold(null);
-      setAsked(['rotate', told]);
-    }} />`}`;
+    ${asked && html`<${Change} what=${asked[0]} apiKey=${asked[1]} onDone=${done} onClose=${() => setAsked(null)} />`}`;
 }
 
 function NewKey({ onMade, onLost, onClose }) {
@@ -109,20 +105,4 @@ function Change({ what, apiKey, onDone, onClose }) {
   return html`<${Confirm} title="${what === 'rotate' ? 'Rotate' : 'Revoke'} ${apiKey.name}?" action=${what === 'rotate' ? 'Give a new secret' : 'Revoke key'} busy=${busy} onConfirm=${change} onClose=${onClose}>
     <p>${what === 'rotate' ? 'It gets a new secret, and the old one ends at once: whoever uses it has to be given the new one.' : 'Whoever uses it is shut out within seconds, for good.'}</p>
     ${own && html`<p><b>This is the key that you are signed in with.</b> ${what === 'rotate' ? 'This window goes on with the new secret; others have to sign in again.' : 'You will be signed out.'}</p>`}<//>`;
-}
-
-function Secret({ apiKey, onClose, onRotate }) {
-  if (!apiKey.secret) return html`<${Lost} apiKey=${apiKey} onClose=${onClose} onRotate=${onRotate} />`;
-  return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose} firm>
-    <div class="dialog-body"><p>It is shown this once and kept nowhere. Copy it to where it is used, now.</p>
-      <p class="secret"><code data-testid="secret">${apiKey.secret}</code><${Copy} text=${apiKey.secret} autofocus /></p></div>
-    <footer><button class="button primary" type="button" onClick=${onClose}>I have kept it</button></footer><//>`;
-}
-
-/** The answer that carried the secret got lost; asked again, the service tells of the key only. */
-function Lost({ apiKey, onClose, onRotate }) {
-  return html`<${Dialog} title="The secret of ${apiKey.name} got lost" onClose=${onClose}>
-    <div class="dialog-body"><p>The key is there, but the answer with its secret did not arrive, and the secret is kept nowhere. Rotate the key to get a new one.</p></div>
-    <footer><button class="button" type="button" onClick=${onClose}>Later</button>
-      <button class="button primary" type="button" onClick=${onRotate}>Rotate</button></footer><//>`;
 }

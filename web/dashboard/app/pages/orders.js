@@ -1,6 +1,6 @@
 // Orders: an endless list by status and time, with what is new coming in by itself.
 import { money, number, plural, shortId, words } from '../core/format.js';
-import { html, useMemo } from '../core/html.js';
+import { html, useMemo, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
@@ -49,13 +49,19 @@ export function OrdersPage() {
   const to = isReversed ? from : time === 'between' ? beginOf(end, 1) : '';
   const pages = usePages('/api/pms/orders', { status, customerId, from, to }, { every: EVERY_MILLISECONDS });
   useAfter('operations', null, 500, pages.reload, (event) => event.orderId);
+  const [cleared, setCleared] = useState(0);
+  // What is being typed, and not told yet, goes with it.
+  const clear = () => {
+    setQuery({ status: '', customerId: '', time: '', begin: '', end: '' });
+    setCleared(cleared + 1);
+  };
   const title = isReversed ? 'The last day lies before the first' : 'No order is like that';
   const empty = status || customerId || time
-    ? html`<${Empty} title=${title}><button class="button" type="button" onClick=${() => setQuery({ status: '', customerId: '', time: '', begin: '', end: '' })}>Clear the filters</button><//>`
+    ? html`<${Empty} title=${title}><button class="button" type="button" onClick=${clear}>Clear the filters</button><//>`
     : html`<${Empty} title="No orders yet">They come in here by themselves.<//>`;
   return html`
     <${PageHead} title="Orders">${may('write') && html`<a class="button primary" href=${href('orders', 'new')}><${Icon} name="plus" size="18" />New order</a>`}<//>
-    <${Filters} query=${query} pages=${pages} />
+    <${Filters} key=${cleared} query=${query} pages=${pages} />
     <${EndlessList} label="Orders" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(order) => html`
       <${Cell} kind="main"><a href=${href('orders', order.id)}>${summary(order)}</a><span class="fine"><code class="broad-only">${shortId(order.id)}</code><span class="narrow-only">${order.customerId}</span></span><//>
       <${Cell} kind="wide-only" name="Customer">${order.customerId}<//>

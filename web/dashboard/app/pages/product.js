@@ -1,5 +1,4 @@
 // A product: what it is, what is in the house of it, and all that happened to it, live.
-import { call, Problem } from '../core/api.js';
 import { dateTime, money, number } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
@@ -8,6 +7,7 @@ import { may } from '../core/session.js';
 import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { Adjust } from '../parts/adjust.js';
 import { useAfter } from '../parts/after.js';
+import { useAsking } from '../parts/asking.js';
 import { notify } from '../parts/forms.js';
 import { changedAt, Ledger, useLedger } from '../parts/ledger.js';
 import { ProductEdit } from '../parts/product-edit.js';
@@ -70,17 +70,17 @@ export function ProductPage({ id }) {
 }
 
 function Publish({ product, onDone }) {
-  const [busy, setBusy] = useState(false);
+  const { busy, problem, ask } = useAsking(`${product.name} is not published`);
+  useEffect(() => {
+    if (problem) notify(problem.message, 'bad');
+  }, [problem]);
   const publish = async () => {
-    setBusy(true);
-    try {
-      await call('PUT', `/api/pms/products/${product.id}/publish`, { body: { status: 'published' }, headers: { 'If-Match': `"${product.version}"` } });
-      notify(`${product.name} is published.`, 'good');
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      notify(error.status === 412 ? 'Somebody has just changed this product. Look at it again, then publish.' : error.message, 'bad');
-    }
-    setBusy(false);
+    const done = await ask('PUT', `/api/pms/products/${product.id}/publish`, {
+      body: { status: 'published' },
+      headers: { 'If-Match': `"${product.version}"` },
+      instead: { 412: () => notify('Somebody has just changed this product. Look at it again, then publish.', 'bad') },
+    });
+    if (done) notify(`${product.name} is published.`, 'good');
     onDone();
   };
   return html`<button class="button primary" type="button" disabled=${busy} onClick=${publish}>Publish</button>`;

@@ -1,6 +1,6 @@
 // Products: an endless list with live stock.
 import { money, number } from '../core/format.js';
-import { html } from '../core/html.js';
+import { html, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
@@ -23,9 +23,15 @@ export function ProductsPage() {
   const { q, status, categoryId, sort = '-createdAt' } = query;
   const pages = usePages('/api/products', { q, status, categoryId, sort }, { every: EVERY_MILLISECONDS });
   const [stocks, onSight] = useStocks();
+  const [cleared, setCleared] = useState(0);
+  // What is being typed, and not told yet, goes with it.
+  const clear = () => {
+    setQuery({ q: '', status: '', categoryId: '' });
+    setCleared(cleared + 1);
+  };
   const filtered = q || status || categoryId;
   const empty = filtered
-    ? html`<${Empty} title="No product is like that"><button class="button" type="button" onClick=${() => setQuery({ q: '', status: '', categoryId: '' })}>Clear the filters</button><//>`
+    ? html`<${Empty} title="No product is like that"><button class="button" type="button" onClick=${clear}>Clear the filters</button><//>`
     : html`<${Empty} title="No products yet">${may('write') && html`<a class="button primary" href=${href('products', 'new')}>Create the first one</a>
       <p class="fine or">or take many in from a file: <code>pms import products FILE</code></p>`}<//>`;
   return html`
@@ -33,7 +39,7 @@ export function ProductsPage() {
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>
         <a class="button primary" href=${href('products', 'new')}><${Icon} name="plus" size="18" />New product</a>`}
     <//>
-    <${Filters} query=${query} pages=${pages} />
+    <${Filters} key=${cleared} query=${query} pages=${pages} />
     <${EndlessList} label="Products" pages=${pages} columns=${COLUMNS} empty=${empty} onSight=${onSight} stampOf=${(product) => stocks.get(product.id)} row=${(product) => html`
       <${Cell} kind="main"><a href=${href('products', product.id)}>${product.name}</a><span class="fine">${product.sku ?? 'no SKU'}</span><//>
       <${Cell} kind="wide-only" name="Category">${product.categoryId}<//>

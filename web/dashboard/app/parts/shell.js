@@ -23,6 +23,7 @@ import { AwayBanner, HealthRow } from './health.js';
 import { Icon } from './icons.js';
 import { Mark } from './mark.js';
 import { useScroll } from './scroll.js';
+import { Secrets } from './secrets.js';
 import { ThemeSwitch } from './theme.js';
 
 const PLACES = [
@@ -100,6 +101,7 @@ export function Shell() {
       ${here !== '' && html`<${AwayBanner} />`}
       <${Guarded} key=${steps.join('/')} page=${may(scope) ? Page : NotAllowed} given=${may(scope) ? given : { scope }} />
     </main>
+    <${Secrets} />
     <${Notices} />
   </div>`;
 }

@@ -1,0 +1,51 @@
+// A key's secret, which is shown once: above every page, so that whoever goes on to another while
+// the key is being made does not lose it.
+import { call, Problem } from '../core/api.js';
+import { html, useEffect, useState } from '../core/html.js';
+import { createStore, useStore } from '../core/store.js';
+import { Copy } from './basics.js';
+import { Dialog, notify } from './forms.js';
+
+const told = createStore(null);
+
+/** Show the secret of a key that was just made or rotated; `apiKey` is what the API answered. */
+export function showSecret(apiKey) {
+  told.set(apiKey);
+}
+
+/** Where it is shown. */
+export function Secrets() {
+  const apiKey = useStore(told);
+  const close = () => told.set(null);
+  // Whoever signs out has left it behind.
+  useEffect(() => close, []);
+  if (!apiKey) return null;
+  return apiKey.secret ? html`<${Secret} key=${apiKey.secret} apiKey=${apiKey} onClose=${close} />` : html`<${Lost} apiKey=${apiKey} onClose=${close} />`;
+}
+
+function Secret({ apiKey, onClose }) {
+  return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose} firm>
+    <div class="dialog-body"><p>It is shown this once and kept nowhere. Copy it to where it is used, now.</p>
+      <p class="secret"><code data-testid="secret">${apiKey.secret}</code><${Copy} text=${apiKey.secret} autofocus /></p></div>
+    <footer><button class="button primary" type="button" onClick=${onClose}>I have kept it</button></footer><//>`;
+}
+
+/** The answer that carried the secret got lost; asked again, the service tells of the key only. */
+function Lost({ apiKey, onClose }) {
+  const [busy, setBusy] = useState(false);
+  // Nobody has the old secret, so nobody is shut out.
+  const rotate = async () => {
+    setBusy(true);
+    try {
+      showSecret((await call('POST', `/api/keys/${apiKey.id}/rotate`)).data);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      notify(error.message, 'bad');
+      setBusy(false);
+    }
+  };
+  return html`<${Dialog} title="The secret of ${apiKey.name} got lost" onClose=${onClose}>
+    <div class="dialog-body"><p>The key is there, but the answer with its secret did not arrive, and the secret is kept nowhere. Rotate the key to get a new one.</p></div>
+    <footer><button class="button" type="button" onClick=${onClose}>Later</button>
+      <button class="button primary" type="button" disabled=${busy} onClick=${rotate}>Rotate</button></footer><//>`;
+}
