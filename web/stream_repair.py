@@ -43,7 +43,7 @@ class Repair:
         self._gaps: set[str] = set()
         self._all_at = 0.0
         self._stopped = False
-        self._started: int | None = None
+        self._past: int | None = None
 
     def ask(self, stream: str) -> None:
         """Have one stream repaired soon; returns at once."""
@@ -103,21 +103,26 @@ class Repair:
         if not places:
             return
         with self._database.statement() as connection:
-            heads, started = streams.heads_and_start(connection, places)
-            if started != self._started:
-                self._check_past(connection, self.streams.places(), started)
+            heads, past = streams.heads_and_past(connection, places)
+            # Numbers only grow: rows that were put back into the same tables give themselves away.
+            fallen = {name for name, sent in places.items() if heads.get(name, 0) < sent}
+            if past != self._past or fallen:
+                self._check_past(connection, self.streams.places(), fallen)
+                self._past = past
             ahead = {name: sent for name, sent in places.items() if heads.get(name, 0) > sent}
             events = streams.events_after(connection, ahead, _PAGE)
         self._tell(heads, ahead, events)
 
-    def _check_past(self, connection: Connection, places: dict[str, int], started: int) -> None:
-        """The server was started since the last look: what it holds may be a restored backup."""
-        if self._started is not None:
-            before = {name: sent - 1 for name, sent in places.items() if sent}
-            found = streams.events_after(connection, before, 1)
-            tags = {e[0]: event_tag(e[3]) for e in found if e[1] == places[e[0]]}
-            self.streams.check_past(places, tags)
-        self._started = started
+    def _check_past(
+        self, connection: Connection, places: dict[str, int], fallen: Collection[str]
+    ) -> None:
+        """What the database holds may be a restored backup: compare it with what was told."""
+        if self._past is None:
+            return
+        before = {name: sent - 1 for name, sent in places.items() if sent}
+        found = streams.events_after(connection, before, 1)
+        tags = {e[0]: event_tag(e[3]) for e in found if e[1] == places[e[0]]}
+        self.streams.check_past(places, tags, fallen)
 
     def _tell(
         self, heads: dict[str, int], ahead: dict[str, int], events: list[StreamEvent]

@@ -5,7 +5,7 @@ A hint through Redis makes it fast; the database makes it true: what is missing 
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -128,18 +128,23 @@ class Streams:
             log.error("stream_has_a_hole", stream=stream, sent=track.sent, head=head)
             self._begin_again(track, head)
 
-    def check_past(self, places: dict[str, int], tags: dict[str, str]) -> None:
-        """The database was started anew: is what clients were told still what it holds?
+    def check_past(
+        self, places: dict[str, int], tags: dict[str, str], fallen: Collection[str]
+    ) -> None:
+        """The database may be another one: is what clients were told still what it holds?
 
         Args:
             places: how far each stream had been told.
             tags: of the events that the database has under these numbers.
+            fallen: streams that have not got so far any more.
         """
         with self._guard:
             for stream, sent in places.items():
                 track = self._tracks.find(stream)
+                if track is None or track.sent != sent:
+                    continue
                 # A tag that is not known belongs to an event that was not told here.
-                if track is None or track.sent != sent or track.tag in ("", tags.get(stream)):
+                if stream not in fallen and track.tag in ("", tags.get(stream)):
                     continue
                 log.error("stream_has_another_past", stream=stream, sent=sent)
                 self._begin_again(track, None)

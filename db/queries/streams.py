@@ -59,17 +59,23 @@ _HEADS = text("""
     UNION ALL
     SELECT name, head FROM streams WHERE name = ANY(:named)
     UNION ALL
-    SELECT '', extract(epoch FROM pg_postmaster_start_time())::bigint
+    SELECT '', hashtextextended(
+        concat_ws('/', pg_postmaster_start_time(), 'events'::regclass::oid,
+                  (SELECT oid FROM pg_database WHERE datname = current_database())), 0)
 """)
 
 
 def heads(connection: Connection, names: Collection[str]) -> dict[str, int]:
     """The last number given in each of these streams, in one query; unknown ones are missing."""
-    return heads_and_start(connection, names)[0]
+    return heads_and_past(connection, names)[0]
 
 
-def heads_and_start(connection: Connection, names: Collection[str]) -> tuple[dict[str, int], int]:
-    """The same, and when the database server was started, in seconds since 1970."""
+def heads_and_past(connection: Connection, names: Collection[str]) -> tuple[dict[str, int], int]:
+    """The same, and a number that stands for the past of these tables.
+
+    It is another one when the server was started anew, or the database or its tables were made
+    anew: what they hold may be a restored backup.
+    """
     wanted: dict[str, list[Any]] = {"stock": [], "order": [], "product": [], "named": []}
     for name in names:
         kind, _, key = name.partition(":")
