@@ -1,11 +1,19 @@
 """Migrations: bring a database to a revision, one process at a time."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+# deadlock_detected, lock_not_available (PostgreSQL documentation, appendix A).
+_IN_THE_WAY = ("40P01", "55P03")
+_TRIES = 5
+_PAUSE_SECONDS = 1.0
 
 
 def _config(url: str) -> Config:
@@ -23,12 +31,24 @@ def upgrade(url: str, revision: str = "head") -> None:
         url: a PostgreSQL URL in any of its spellings.
         revision: an Alembic revision.
     """
-    command.upgrade(_config(url), revision)
+    _patiently(command.upgrade, url, revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database back to a revision; ``base`` is empty."""
-    command.downgrade(_config(url), revision)
+    _patiently(command.downgrade, url, revision)
+
+
+def _patiently(move: Callable[[Config, str], None], url: str, revision: str) -> None:
+    """Try again what got in the way of a running service, which has changed nothing then."""
+    for _ in range(_TRIES - 1):
+        try:
+            return move(_config(url), revision)
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _IN_THE_WAY:
+                raise
+        time.sleep(_PAUSE_SECONDS)
+    return move(_config(url), revision)
 
 
 def head_revision() -> str | None:

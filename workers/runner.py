@@ -224,20 +224,37 @@ def _rescue(database: Database, found: marker.Marker) -> bool:
 
 def _blame(database: Database, token: UUID, reason: str) -> bool:
     """Count an attempt on what was taken; the last one of a single operation is its end."""
+    try:
+        return _count(database, token, reason, _blame_taken)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        # What belongs to it may be broken itself: that must not stop the line for ever.
+        log.exception("blame_failed")
+        return _count(database, token, f"{reason}; {error!r}", _blame_operations)
+
+
+def _count(
+    database: Database,
+    token: UUID,
+    reason: str,
+    blame: Callable[[Connection, Sequence[Waiting], str], Batch | BulkTurn],
+) -> bool:
     with database.transaction() as connection:
         begun = marker.begin(connection, token)
         if begun is None:
             return False
-        taken = line.waiting(connection, begun)
-        batch: Batch | BulkTurn
-        if taken and taken[0].kind == AdjustMany.kind:
-            batch = blame_rows(connection, taken[0], reason)
-        else:
-            batch = _blame_operations(connection, taken, reason)
+        batch = blame(connection, line.waiting(connection, begun), reason)
         may_crash("blamed")
     broadcast(batch.book.outcome.events)
     _log_ends(batch)
     return True
+
+
+def _blame_taken(connection: Connection, taken: Sequence[Waiting], reason: str) -> Batch | BulkTurn:
+    if taken and taken[0].kind == AdjustMany.kind:
+        return blame_rows(connection, taken[0], reason)
+    return _blame_operations(connection, taken, reason)
 
 
 def _blame_operations(connection: Connection, taken: Sequence[Waiting], reason: str) -> Batch:

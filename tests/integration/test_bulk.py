@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from db.errors import Refusal
-from db.queries import bulk_order
+from db.models.operator_alert import OPERATION_DEAD
+from db.queries import bulk_order, operator_alerts
 from db.session import Database, line_database
 from tests.integration.test_conventions import check_problem
 from tests.integration.test_line import check_consistency
@@ -459,17 +460,23 @@ def test_a_dead_bulk_is_retried_with_its_rows(
     assert stock(client, mug) == 3
 
 
+@pytest.mark.parametrize("gone", ["bulk_rows", "bulks", "bulks, bulk_rows"])
 def test_a_bulk_without_its_rows_does_not_stop_the_others(
-    client: Any, product: Product, apply_line: Callable[[], None], database: Database
+    client: Any, product: Product, apply_line: Callable[[], None], database: Database, gone: str
 ) -> None:
     mug = product()
     sent = send(client, [row(mug, 1)])
     with database.transaction() as connection:
-        connection.exec_driver_sql("DELETE FROM bulk_rows")
+        connection.exec_driver_sql(f"TRUNCATE {gone}")
     other = send(client, [row(mug, 2)])
+    single = client.post("/api/inventory/adjust", json=row(mug, 4)).json
     apply_line()
-    assert operation(client, sent)["status"] == "dead"
+    ended = operation(client, sent)
+    assert (ended["status"], bool(ended["error"])) == ("dead", True)
     assert operation(client, other)["status"] == "succeeded"
+    assert operation(client, single)["status"] == "succeeded"
+    with database.transaction() as connection:
+        assert sent["id"] in operator_alerts.open_causes(connection, OPERATION_DEAD)
 
 
 @pytest.mark.parametrize(

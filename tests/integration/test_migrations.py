@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -19,6 +20,8 @@ from db.base import metadata
 from db.migrate import current_revision, downgrade, head_revision, upgrade
 from db.session import Database
 from db.settings import DatabaseSettings, database_settings
+
+NOBODY = "01900000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
@@ -74,6 +77,46 @@ def test_several_at_once_wait_for_each_other(empty_url: str) -> None:
     assert set(metadata.tables) <= tables(empty_url)
 
 
+def test_what_was_accepted_is_not_dropped_on_the_way_down(empty_url: str) -> None:
+    upgrade(empty_url)
+    engine = engine_of(empty_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO operations (id, queue, kind, payload) VALUES"
+            f" ('{NOBODY}', 'bulk', 'adjust-many', '{{}}')"
+        )
+    with pytest.raises(CommandError, match="1 bulk operations are still in line"):
+        downgrade(empty_url, "0003")
+    assert "bulks" in tables(empty_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE operations SET status = 'succeeded', result = '{}', finished_at = now()"
+        )
+    engine.dispose()
+    downgrade(empty_url, "0003")
+    assert "bulks" not in tables(empty_url)
+
+
+def test_who_is_in_the_way_for_a_while_is_waited_for(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade(empty_url, "0003")
+    engine = engine_of(empty_url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("LOCK TABLE operations IN ROW EXCLUSIVE MODE")
+        pauses: list[float] = []
+
+        def go_out_of_the_way(seconds: float) -> None:
+            pauses.append(seconds)
+            connection.rollback()
+
+        monkeypatch.setattr("db.migrate.time.sleep", go_out_of_the_way)
+        upgrade(empty_url, "0004")
+    engine.dispose()
+    assert len(pauses) == 1
+    assert "bulks" in tables(empty_url)
+
+
 # A revision that was landed is never changed again: what comes later is a revision of its own.
 LANDED = {"0001_the_shop.py": "eb0559e159ad2ed5fae76b920877206a23141fa4c2bcb5c2aed76e391e110058"}
 
@@ -82,9 +125,6 @@ def test_landed_revisions_stay_as_they_are() -> None:
     folder = Path(migrations.__file__).parent / "versions"
     for name, digest in LANDED.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
-
-
-NOBODY = "01900000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ The code of the revision before runs on this schema: it takes nothing from the n
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 revision = "0004"
@@ -86,8 +87,20 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("SET LOCAL statement_timeout = '10min'")
+    # First, so that none comes any more once they are counted.
+    _know_queues("line", "analytics")
+    _refuse_while_bulks_wait()
     op.drop_index("ix_bulk_rows_suspect", table_name="bulk_rows")
     op.drop_index("ix_bulk_rows_waiting", table_name="bulk_rows")
     op.drop_table("bulk_rows")
     op.drop_table("bulks")
-    _know_queues("line", "analytics")
+
+
+def _refuse_while_bulks_wait() -> None:
+    """They are accepted, and without their rows nothing could be done for them."""
+    waiting = op.get_bind().execute(
+        sa.text("SELECT count(*) FROM operations WHERE status = 'queued' AND queue = 'bulk'")
+    )
+    count = waiting.scalar_one()
+    if count:
+        raise CommandError(f"{count} bulk operations are still in line; let them end first")
