@@ -16,10 +16,10 @@ from db.models.bulk import MOST_ATOMIC_ROWS, Bulk, BulkRow
 from db.models.operation import Waiting
 from db.queries import bulk_order, bulks, line
 from workers.batch import begun_book
-from workers.book import Book
 from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany, decode
 from workers.ends import MAX_ATTEMPTS
+from workers.passed import memory
 
 # How long a turn may take: so short that nobody notices it who waits for the next one, and longer
 # while nobody does.
@@ -76,7 +76,7 @@ def take_turn(connection: Connection, operation: Waiting) -> BulkTurn | None:
     free = [row for row in rows if row.product_id not in before]
     if not free or (command.atomic and len(free) < len(rows)):
         return None
-    turn = BulkTurn(operation, command, bulk, _read(connection, operation, command, free))
+    turn = _begin(connection, operation, command, bulk, free)
     turn.decide(free)
     if before:
         # What is left out for now must be found again.
@@ -122,16 +122,24 @@ def _wanted(connection: Connection, bulk: Bulk, most: int) -> dict[int, BulkRow]
     return {row.row: row for row in bulks.wanted_rows(connection, bulk.id, most)}
 
 
-def _read(
-    connection: Connection, operation: Waiting, command: AdjustMany, rows: Sequence[BulkRow]
-) -> Book:
+def _begin(
+    connection: Connection,
+    operation: Waiting,
+    command: AdjustMany,
+    bulk: Bulk,
+    rows: Sequence[BulkRow],
+) -> BulkTurn:
     products = {row.product_id for row in rows}
-    book = begun_book(connection, [operation], products)
-    if command.dry_run:
-        for product_id, change in bulks.passed(connection, command.bulk_id, products).items():
-            level = book.levels[product_id]
-            level.on_hand = max(level.on_hand + change, level.reserved)
-    return book
+    turn = BulkTurn(operation, command, bulk, begun_book(connection, [operation], products))
+    if command.dry_run and not command.atomic:
+        turn.go_on_from(memory.take(connection, bulk))
+    return turn
+
+
+def committed(turn: BulkTurn) -> None:
+    """A turn's transaction is committed: only now may anything be remembered of it."""
+    if turn.passed is not None:
+        memory.keep(turn.bulk, turn.passed)
 
 
 def blame(connection: Connection, operation: Waiting, reason: str) -> BulkTurn:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from traceback import clear_frames
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -40,6 +41,7 @@ class BulkTurn:
         bulk: how far it is.
         book: what its rows read, and what came of them.
         verdicts: of the rows of this turn.
+        passed: what a dry run of many turns would have changed so far, by product.
     """
 
     operation: Waiting
@@ -47,6 +49,7 @@ class BulkTurn:
     bulk: Bulk
     book: Book
     verdicts: Verdicts = field(default_factory=lambda: Verdicts([], {}))
+    passed: dict[UUID, int] | None = None
 
     @property
     def taken(self) -> Sequence[Waiting]:
@@ -57,6 +60,13 @@ class BulkTurn:
     def count(self) -> int:
         """How many rows got their verdict, and its end if that was it."""
         return self.verdicts.rows + len(self.book.outcome.ends)
+
+    def go_on_from(self, passed: dict[UUID, int]) -> None:
+        """Have the rows of a dry run meet what those of the turns before would have left."""
+        self.passed = passed
+        for product_id in passed.keys() & self.book.levels.keys():
+            level = self.book.levels[product_id]
+            level.on_hand = max(level.on_hand + passed[product_id], level.reserved)
 
     def decide(self, rows: Sequence[BulkRow]) -> None:
         """Give each row its verdict."""
@@ -82,9 +92,10 @@ class BulkTurn:
                 log.exception("bulk_row_raised", operation_id=str(self.operation.id), row=row.row)
             self.verdicts.refused[row.row] = _given_up(repr(bug))
             return
-        if self.command.dry_run:
+        if self.passed is not None:
             # The next row of this product meets what this one would have left.
             self.book.levels[row.product_id] = turn.stock(row.product_id)
+            self.passed[row.product_id] = self.passed.get(row.product_id, 0) + row.change
         else:
             turn.keep()
         self.verdicts.applied.append(row.row)

@@ -14,7 +14,7 @@ from db.session import LINE_SECONDS, Database, marker_database
 from workers.batch import Batch, begun_book, read_book
 from workers.broadcast import broadcast
 from workers.bulk import blame as blame_rows
-from workers.bulk import pace, take_turn
+from workers.bulk import committed, pace, take_turn
 from workers.bulk_order import rotation
 from workers.bulk_turn import BulkTurn
 from workers.commands import AdjustMany
@@ -142,6 +142,8 @@ def _apply_rows(database: Database, token: UUID, taken: Sequence[Waiting]) -> _A
         again = line.waiting(connection, [operation.id for operation in taken])
         turn = take_turn(connection, again[0]) if again else None
         may_crash("written")
+    if turn is not None:
+        committed(turn)
     return turn, _UNKNOWN
 
 
