@@ -27,6 +27,9 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
 # Source: PostgreSQL documentation, appendix "PostgreSQL Error Codes".
 _PASSING_CLASSES = frozenset({"08", "40", "53", "57"})
 _PASSING_CODES = frozenset({"55P03", "25P03", "25P04"})
+# A statement's time-out, which an operator's wish to end it looks like, and that of a session that
+# stands still in a transaction.
+_OVERDUE_CODES = frozenset({"57014", "25P03"})
 # A table or a column that is not there yet: the code has been started before the migration.
 _UNMIGRATED_CODES = frozenset({"42P01", "42703"})
 
@@ -41,6 +44,11 @@ def is_passing(error: BaseException) -> bool:
     if code is not None:
         return code[:2] in _PASSING_CLASSES or code in _PASSING_CODES | _UNMIGRATED_CODES
     return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+
+
+def is_overdue(error: BaseException) -> bool:
+    """Whether the server ended it because it took too long, as it may take each time."""
+    return getattr(getattr(error, "orig", None), "pgcode", None) in _OVERDUE_CODES
 
 
 def is_away(error: BaseException) -> bool:

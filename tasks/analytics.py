@@ -13,7 +13,8 @@ from db.session import jobs_database
 from workers.app import app
 from workers.clock import on_tick
 from workers.commands import RebuildRollups
-from workers.dispatch import REBUILD
+from workers.dispatch import REBUILD, wake
+from workers.ending import is_ending
 from workers.offline import run_next
 from workers.settings import worker_settings
 
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 # A long history is rolled up in steps that commit, the latest days first, and in several runs.
 _DAYS_A_STEP = 31
 _SECONDS_A_RUN = 60.0
+# After this a recomputation is begun by another task: each has the longest that a task may run
+# almost to itself, and is not to blame for those before it.
+_SECONDS_A_BEGINNING = 5.0
 
 
 @on_tick("analytics.refresh")
@@ -100,5 +104,10 @@ def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
 @app.task(name=REBUILD)
 def run_rebuilds() -> None:
     """Celery: do the recomputations that are waiting."""
-    while run_next(jobs_database(), ANALYTICS, rebuild, alone=sales_rollups.take_lock):
-        pass
+    deadline = time.monotonic() + _SECONDS_A_BEGINNING
+    while not is_ending():
+        if time.monotonic() > deadline:
+            wake(ANALYTICS)
+            return
+        if not run_next(jobs_database(), ANALYTICS, rebuild, alone=sales_rollups.take_lock):
+            return

@@ -1,4 +1,4 @@
-"""Operations outside the line: claimed by a lock on their row, ended with their work."""
+"""Operations outside the line: one at a time under a lock, ended with their work."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,12 +7,14 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from db.errors import Refusal, is_passing
+from db.errors import Refusal
 from db.models.operation import Operation
 from db.models.stream import operations_stream
 from db.queries import operations
+from db.queries.operations import Due
 from db.queries.rows import update_rows
 from db.session import Database
+from workers.attempts import Attempts, is_innocent, number_of
 from workers.broadcast import broadcast
 from workers.commands import Command, decode
 from workers.ends import (
@@ -36,7 +38,9 @@ def run_next(
 ) -> bool:
     """Do the next operation of a queue and end it, in one transaction.
 
-    A worker that dies takes the lock with it, and the operation is free again.
+    The attempt is counted before, so that one that kills its worker is found out. A worker that
+    dies or freezes loses its session and with it the lock: the operation is free again, and
+    nothing that was begun under that lock can be committed any more.
 
     Args:
         database: where.
@@ -48,42 +52,56 @@ def run_next(
     Returns:
         False if none was waiting, or another worker is on.
     """
-    with database.transaction() as connection:
+    with Attempts(database) as attempts, database.transaction() as connection:
         if not alone(connection):
             return False
-        claimed = operations.claim(connection, queue)
-        if claimed is None:
+        due = operations.next_due(connection, queue)
+        if due is None:
             return False
-        operation, payload = claimed
-        try:
-            with connection.begin_nested():
-                command: Command = decode(operation.kind, payload)
-                result = work(connection, command)
-            told = _end(connection, operation, "succeeded", result=result)
-        except Refusal as refusal:
-            error = problem_of(refusal.code, refusal.detail, 409, **refusal.facts)
-            told = _end(connection, operation, "failed", error=error)
-        except Exception as bug:
-            if is_passing(bug):
-                raise
-            log.exception(
-                "operation_raised",
-                operation_id=str(operation.id),
-                request_id=operation.request_id,
-            )
-            told = _count_attempt(connection, operation, repr(bug))
+        number = number_of(due)
+        if number > MAX_ATTEMPTS:
+            reason = "the worker died or froze while doing it"
+            told = _give_up(connection, due.operation, MAX_ATTEMPTS, reason)
+        else:
+            attempts.begin(due.operation.id, number)
+            told = _attempt(connection, due, number, work)
     broadcast(told)
     return True
 
 
-def _count_attempt(connection: Connection, operation: Operation, reason: str) -> Told:
-    attempts = operation.attempts + 1
-    if attempts < MAX_ATTEMPTS:
-        later = datetime.now(UTC) + retry_delay(attempts)
-        held_back = {"id": operation.id, "attempts": attempts, "available_at": later}
-        update_rows(connection, "operations", [held_back])
-        return []
-    told = _end(connection, operation, "dead", error=dead_problem(reason))
+def _attempt(connection: Connection, due: Due, number: int, work: Work) -> Told:
+    operation = due.operation
+    try:
+        with connection.begin_nested():
+            command: Command = decode(operation.kind, due.payload)
+            result = work(connection, command)
+        return _end(connection, operation, "succeeded", number, result=result)
+    except Refusal as refusal:
+        error = problem_of(refusal.code, refusal.detail, 409, **refusal.facts)
+        return _end(connection, operation, "failed", number, error=error)
+    except Exception as bug:
+        if is_innocent(bug):
+            raise
+        log.exception(
+            "operation_raised",
+            operation_id=str(operation.id),
+            request_id=operation.request_id,
+        )
+        return _fail(connection, operation, number, repr(bug))
+
+
+def _fail(connection: Connection, operation: Operation, number: int, reason: str) -> Told:
+    """Hold it back for a while, or give it up."""
+    if number >= MAX_ATTEMPTS:
+        return _give_up(connection, operation, number, reason)
+    later = datetime.now(UTC) + retry_delay(number)
+    held_back = {"id": operation.id, "attempts": number, "available_at": later}
+    update_rows(connection, "operations", [held_back])
+    return []
+
+
+def _give_up(connection: Connection, operation: Operation, number: int, reason: str) -> Told:
+    told = _end(connection, operation, "dead", number, error=dead_problem(reason))
     return told + tell_dead(connection, operation.id, operation.kind)
 
 
@@ -91,11 +109,12 @@ def _end(
     connection: Connection,
     operation: Operation,
     status: Any,
+    attempts: int,
     *,
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
 ) -> Told:
-    end = Ending(status, operation.attempts + 1, result, error, datetime.now(UTC))
+    end = Ending(status, attempts, result, error, datetime.now(UTC))
     update_rows(connection, "operations", [end.as_row(operation.id)])
     log.info(
         "operation_ended",

@@ -1,6 +1,8 @@
 """Operations: finding them again."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -98,17 +100,60 @@ def oldest_waiting_seconds(connection: Connection, queue: str) -> float | None:
     return found
 
 
-_CLAIM = text(f"""
-    SELECT {_COLUMNS}, payload FROM operations
-    WHERE status = 'queued' AND queue = :queue AND coalesce(available_at, now()) <= now()
-    ORDER BY seq LIMIT 1 FOR UPDATE SKIP LOCKED
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An operation outside the line whose turn it is.
+
+    Attributes:
+        operation: as it stands.
+        payload: what it keeps of its command.
+        available_at: when this attempt was due; None if there was none before.
+        server_start: when the database server was started.
+    """
+
+    operation: Operation
+    payload: dict[str, Any]
+    available_at: datetime | None
+    server_start: datetime
+
+
+_NEXT = text(f"""
+    SELECT {_COLUMNS}, payload, available_at, pg_postmaster_start_time() FROM operations
+    WHERE status = 'queued' AND queue = :queue
+      AND coalesce(available_at, '-infinity') <= clock_timestamp()
+    ORDER BY seq LIMIT 1
 """)  # noqa: S608 - our own names
 
 
-def claim(connection: Connection, queue: str) -> tuple[Operation, dict[str, Any]] | None:
-    """The next operation outside the line and its payload; its lease is the lock on its row."""
-    row = connection.execute(_CLAIM, {"queue": queue}).one_or_none()
-    return (Operation(*row[:-1]), row[-1]) if row else None
+def next_due(connection: Connection, queue: str) -> Due | None:
+    """The next operation of a queue; the caller sees to it that nobody else takes it."""
+    row = connection.execute(_NEXT, {"queue": queue}).one_or_none()
+    return Due(Operation(*row[:-3]), *row[-3:]) if row else None
+
+
+_BEGIN_ATTEMPT = text("""
+    UPDATE operations SET attempts = :attempt, available_at = clock_timestamp() + :delay
+    WHERE id = :id AND status = 'queued'
+""")
+
+
+def begin_attempt(
+    connection: Connection, operation_id: UUID, attempt: int, delay: timedelta
+) -> None:
+    """Count an attempt before it is made; if nothing more comes of it, the next is due then."""
+    wanted = {"id": operation_id, "attempt": attempt, "delay": delay}
+    connection.execute(_BEGIN_ATTEMPT, wanted)
+
+
+_TAKE_BACK_ATTEMPT = text("""
+    UPDATE operations SET attempts = attempts - 1, available_at = NULL
+    WHERE id = :id AND status = 'queued' AND attempts = :attempt
+""")
+
+
+def take_back_attempt(connection: Connection, operation_id: UUID, attempt: int) -> None:
+    """It was none, unless it has ended well after all, or the next one has begun."""
+    connection.execute(_TAKE_BACK_ATTEMPT, {"id": operation_id, "attempt": attempt})
 
 
 def dead_of_kind(connection: Connection, kind: str, limit: int) -> list[UUID]:
