@@ -1,25 +1,48 @@
 // Many adjustments at once, from a file: accepted as one operation, followed row by row.
 import { number, plural } from '../core/format.js';
-import { html, useMemo, useState } from '../core/html.js';
+import { html, useState } from '../core/html.js';
 import { placeOf } from '../core/pointer.js';
 import { href } from '../core/router.js';
 import { useAsking } from '../parts/asking.js';
-import { Card, PageHead } from '../parts/basics.js';
+import { Card, PageHead, Trouble } from '../parts/basics.js';
 import { rowNumber } from '../parts/refused.js';
 
+const CHANGED = { title: 'This file cannot be read any more', message: 'The file has changed since it was chosen: choose it again.' };
 const EXAMPLE = 'sku,quantity,type,reason\nMUG-1,12,increment,delivery 4711\nBOWL-2,1,decrement,broken';
+
+const bodies = new WeakMap();
+
+/**
+ * What is in a file, in memory; null if it was changed since it was chosen. A file that is sent
+ * again is the same body, and so the same wish.
+ */
+async function bodyOf(file) {
+  try {
+    const bytes = await file.arrayBuffer();
+    if (!bodies.has(file)) bodies.set(file, new Blob([bytes]));
+    return bodies.get(file);
+  } catch {
+    return null;
+  }
+}
 
 export function UploadPage() {
   const [file, setFile] = useState(null);
   const [atomic, setAtomic] = useState(false);
   const [dryRun, setDryRun] = useState(false);
   const [over, setOver] = useState(false);
+  const [isChanged, setChanged] = useState(false);
   const { busy, problem, ask, arrive, forget } = useAsking('The upload');
-  const body = useMemo(() => file?.slice(), [file]);
   const choose = (found) => {
     if (!found) return;
     forget();
+    setChanged(false);
     setFile(found);
+  };
+  const pick = ({ target }) => {
+    choose(target.files[0]);
+    // Else the same file, chosen again after it was mended, would be no change.
+    target.value = '';
   };
   const drop = (event) => {
     event.preventDefault();
@@ -29,6 +52,13 @@ export function UploadPage() {
   const submit = async (event) => {
     event.preventDefault();
     if (!file) return;
+    const body = await bodyOf(file);
+    if (!body) {
+      forget();
+      setFile(null);
+      setChanged(true);
+      return;
+    }
     const query = { atomic: atomic || undefined, dryRun: dryRun || undefined };
     const type = /\.json$/i.test(file.name) ? 'application/json' : 'text/csv';
     const operation = await ask('POST', '/api/inventory/adjustments', { query, body, headers: { 'Content-Type': type } });
@@ -38,9 +68,10 @@ export function UploadPage() {
     <${PageHead} title="Upload stock" back=${{ href: href('operations'), text: 'Operations' }} note="Up to 100,000 adjustments from a CSV or JSON file, as one operation." />
     <div class="columns">
       <form class="card form" onSubmit=${submit} aria-label="Upload">
+        ${isChanged && html`<${Trouble} error=${CHANGED} />`}
         ${problem && html`<${Faults} problem=${problem} />`}
         <label class="drop ${over ? 'over' : ''}" onDragOver=${(event) => (event.preventDefault(), setOver(true))} onDragLeave=${() => setOver(false)} onDrop=${drop}>
-          <input class="visually-hidden" type="file" name="file" accept=".csv,.json,text/csv,application/json" onChange=${(event) => choose(event.target.files[0])} />
+          <input class="visually-hidden" type="file" name="file" accept=".csv,.json,text/csv,application/json" onChange=${pick} />
           ${file ? html`<b>${file.name}</b><span class="fine">${number(file.size, { style: 'unit', unit: 'byte', unitDisplay: 'long' })}; choose another</span>`
             : html`<b>Choose a file</b><span class="fine">or drop it here</span>`}
         </label>
@@ -67,7 +98,9 @@ function rowOf(pointer) {
 
 function Faults({ problem }) {
   const errors = problem.errors ?? [];
-  return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${errors.length ? `${plural(errors.length, 'thing is', 'things are')} not right in it.` : problem.message} Nothing was kept.</p>
+  // Without an answer it may well have been kept.
+  const isKnown = problem.status !== 0;
+  return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${errors.length ? `${plural(errors.length, 'thing is', 'things are')} not right in it.` : problem.message}${isKnown ? ' Nothing was kept.' : ''}</p>
     ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><b>${rowOf(one.pointer)}</b> ${one.detail}</li>`)}
       ${errors.length > 20 && html`<li>and ${number(errors.length - 20)} more</li>`}</ul>`}</div></div>`;
 }
