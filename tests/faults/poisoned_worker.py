@@ -1,4 +1,4 @@
-"""The worker, with a handler that does something terrible to adjustments that ask for it.
+"""The worker, with handlers that do something terrible to operations that ask for it.
 
 It runs as Celery's application in the place of ``workers.app``.
 """
@@ -6,14 +6,21 @@ It runs as Celery's application in the place of ``workers.app``.
 import os
 import signal
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
+from sqlalchemy import Connection
+
+from tasks import analytics
 from workers.app import app
 from workers.book import Turn
-from workers.commands import AdjustStock
+from workers.commands import AdjustStock, RebuildRollups
 from workers.registry import HANDLERS
 
-__all__ = ["POISONS", "app"]
+__all__ = ["POISONED_DAY", "POISONS", "app"]
+
+# A recomputation from this day on kills its process.
+POISONED_DAY = date(1970, 1, 13)
 
 
 def _raise() -> None:
@@ -59,3 +66,14 @@ def _adjust(command: AdjustStock, turn: Turn) -> dict[str, Any]:
 
 
 HANDLERS[AdjustStock] = _adjust
+
+_rebuild_well = analytics.rebuild
+
+
+def _rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
+    if command.start_date == POISONED_DAY:
+        _exit()
+    return _rebuild_well(connection, command)
+
+
+analytics.rebuild = _rebuild

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.check import ask_database, check_all
 from tests.faults.load import Load
-from tests.faults.poisoned_worker import POISONS
+from tests.faults.poisoned_worker import POISONED_DAY, POISONS
 from tests.faults.report import Fault
 from tests.faults.standstill import stand_stills
 from tests.functional.service import Api, Service, is_healthy, wait_until
@@ -176,4 +176,35 @@ def test_a_poisonous_row_of_a_bulk_dies_alone(
         for one in products
     ]
     assert ledger == [int(n != 41) for n in range(60)]
+    check_all(fault, service, clients)
+
+
+def test_a_poisonous_recomputation_dies_alone(
+    service: Service, api: Api, load: Callable[..., Load], fault: Fault
+) -> None:
+    """A recomputation of sales that exits"""
+    clients = load(pause=0.05)
+
+    def recompute(day: str) -> str:
+        body = {"startDate": day, "endDate": day}
+        answer = api.post("/api/analytics/rollups", json=body)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    with poisoned(service):
+        began = time.time()
+        dying = recompute(POISONED_DAY.isoformat())
+        behind = [recompute("2026-05-01") for _ in range(3)]
+        for neighbour in behind:
+            assert wait_for_end(api, neighbour)["status"] == "succeeded"
+        fault.recovers("those behind it done", time.time() - began, 30)
+        end = wait_for_end(api, dying)
+        took = time.time() - began
+    assert (end["status"], end["attempts"]) == ("dead", 3)
+    check_given_up(service, api, dying)
+    fault.happened()
+    fault.recovers("given up after", took, 60)
+    clients.stop()
+    clients.wait_for_ends(api, 30)
+    assert set(clients.statuses) == {202}
     check_all(fault, service, clients)
