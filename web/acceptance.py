@@ -87,10 +87,18 @@ class Acceptance:
         try:
             return self._commit(submissions)
         except SQLAlchemyError as error:
-            if len(submissions) == 1 or is_away(error):
-                return [error] * len(submissions)
+            if is_away(error):
+                raise
+            if len(submissions) == 1:
+                return [error]
         # One of them it was: each by itself, so that nobody gets another's error.
-        return [found for one in submissions for found in self._accept([one])]
+        return [self._accept_alone(one) for one in submissions]
+
+    def _accept_alone(self, submission: Submission) -> Accepted | Exception:
+        try:
+            return self._commit([submission])[0]
+        except SQLAlchemyError as error:
+            return error
 
     def _commit(self, submissions: Sequence[Submission]) -> Sequence[Accepted | Exception]:
         with self._database.statement() as connection:

@@ -96,8 +96,12 @@ def respond(operation: Operation, waiter: Waiter | None, seconds: int) -> Respon
     """The operation as it is accepted, or its end if that comes in so many seconds."""
     if waiter is None:
         return accepted(operation)
-    if not operation.ended and waiter.wait(seconds):
-        operation = _ended(operation, waiter)
+    if not operation.ended:
+        if waiter.wait(seconds):
+            operation = _ended(operation, waiter)
+        elif operation.kind == AdjustMany.kind:
+            # It is some way further than when it was accepted.
+            operation = _read(operation)
     response = _end(operation) if operation.ended else accepted(operation)
     response.headers["Preference-Applied"] = f"wait={seconds}"
     return response
@@ -125,6 +129,11 @@ def _ended(operation: Operation, waiter: Waiter) -> Operation:
             error=told.get("error"),
             finished_at=datetime.fromisoformat(told["finishedAt"]),
         )
+    return _read(operation)
+
+
+def _read(operation: Operation) -> Operation:
+    """The operation as it stands; as it was accepted if the database is away just now."""
     try:
         with services().database.statement() as connection:
             return operations.find(connection, operation.id) or operation

@@ -1,11 +1,15 @@
 """Together: what is asked at the same moment is answered by one question to a server."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+
+# A server that has let one company wait for longer than this, in vain, would let the next one too.
+_PATIENCE_SECONDS = 1.0
 
 
 class _Seat(Generic[Question, Answer]):
@@ -27,7 +31,7 @@ class Together(Generic[Question, Answer]):
 
     Args:
         ask: gives an answer for each question, or the exception that is its answer; what it
-            raises itself is everybody's.
+            raises itself is everybody's, and also theirs who came meanwhile if it took long.
         most: questions at once.
         same: what may be in one company only once; None for what always may.
     """
@@ -69,15 +73,24 @@ class Together(Generic[Question, Answer]):
 
     def _lead(self) -> None:
         company = self._gather()
+        began = time.monotonic()
         try:
             answers = self._ask([seat.question for seat in company])
             for seat, answer in zip(company, answers, strict=True):
                 seat.answer = answer
         except Exception as error:
+            if time.monotonic() - began > _PATIENCE_SECONDS:
+                company += self._everybody()
             for seat in company:
                 seat.answer = error
         finally:
             self._part(company)
+
+    def _everybody(self) -> list[_Seat[Question, Answer]]:
+        """All who wait: nobody shall wait out somebody else's failure, and then their own."""
+        with self._lock:
+            found, self._waiting = self._waiting, []
+        return found
 
     def _gather(self) -> list[_Seat[Question, Answer]]:
         """The next company, the leader first."""

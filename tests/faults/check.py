@@ -27,11 +27,13 @@ LOST = {
             SELECT FROM events GROUP BY stream
             HAVING max(position) <> count(*) OR min(position) <> 1) x""",
     "streams that are behind": """
-        SELECT count(*) FROM stock_levels l
-        LEFT JOIN (SELECT stream, max(position) AS head FROM events
-                   WHERE stream LIKE 'stock:%' GROUP BY 1) e
-            ON e.stream = 'stock:' || l.product_id
-        WHERE l.version <> coalesce(e.head, 0)""",
+        SELECT count(*) FROM (
+            SELECT 'stock:' || product_id AS stream, version AS head FROM stock_levels
+            UNION ALL SELECT 'order:' || id, version FROM orders
+            UNION ALL SELECT 'product:' || id, version FROM products
+            UNION ALL SELECT name, head FROM streams) s
+        LEFT JOIN (SELECT stream, max(position) AS last FROM events GROUP BY 1) e USING (stream)
+        WHERE s.head <> coalesce(e.last, 0)""",
 }
 DOUBLED = {
     "ends that were told twice": f"{_TOLD} > 1",

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
@@ -147,15 +148,21 @@ def test_the_web_process_is_killed_under_retrying_clients(
 
 
 def test_postgresql_stands_still(
-    service: Service, servers: TestServers, api: Api, fault: Fault
+    service: Service, servers: TestServers, api: Api, fault: Fault, new_product: Callable[..., str]
 ) -> None:
     """PostgreSQL frozen, in short"""
+    body = {"productId": new_product(), "quantity": 1, "type": "increment"}
     wait_until(lambda: is_healthy(service), 30)
-    with frozen(servers.postgres.pid):
+    with frozen(servers.postgres.pid), ThreadPoolExecutor(20) as pool:
         fault.happened()
-        answer = api.get("/api/operations", timeout=14)
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"]
+        # Nobody waits for longer because others came before.
+        posted = [
+            pool.submit(api.post, "/api/inventory/adjust", json=body, timeout=14) for _ in range(20)
+        ]
+        answers = [api.get("/api/operations", timeout=14), *(one.result() for one in posted)]
+        assert {answer.status_code for answer in answers} == {503}
+        assert all(answer.headers["Retry-After"] for answer in answers)
+        fault.tell("the slowest answer", max(one.elapsed.total_seconds() for one in answers), 12)
         assert api.get("/health", timeout=2).status_code == 503
     wait_until(lambda: is_healthy(service), 30)
     check_all(fault, service)

@@ -369,6 +369,20 @@ def test_progress_is_told_and_numbered(
     assert {data["operationId"] for _, data in told} == {sent["id"]}
 
 
+def test_who_has_waited_long_enough_is_told_how_far_it_is(
+    client: Any, product: Product, small_turns: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_in_vain(_waiter: Any, _seconds: float) -> bool:
+        apply_bulk(line_database())
+        return False
+
+    monkeypatch.setattr("web.waiters.Waiter.wait", wait_in_vain)
+    rows = [row(product(), 1)] * 10
+    answer = client.post(PATH, json=rows, headers={"Prefer": "wait=1"})
+    assert answer.status_code == 202
+    assert 0 < answer.json["progress"]["done"] < 10
+
+
 def test_a_row_that_raises_is_refused_alone(
     client: Any, product: Product, apply_line: Callable[[], None], bad_luck: Any
 ) -> None:

@@ -30,8 +30,10 @@ def server() -> Server:
     return Server()
 
 
-def ask_at_once(together: Together[int, int], server: Server, *later: int) -> list[object]:
-    """Ask 1, which is held; the others while it is; then let go. All answers in turn."""
+def ask_at_once(
+    together: Together[int, int], server: Server, *later: int, first: int = 1
+) -> list[object]:
+    """Ask one, which is held; the others while it is; then let go. All answers in turn."""
 
     def ask(question: int) -> object:
         try:
@@ -40,14 +42,14 @@ def ask_at_once(together: Together[int, int], server: Server, *later: int) -> li
             return error
 
     with ThreadPoolExecutor(max(2, len(later) + 1)) as pool:
-        first = pool.submit(ask, 1)
+        begun = pool.submit(ask, first)
         wait_until(lambda: server.companies)
         others = []
         for question in later:
             others.append(pool.submit(ask, question))
             wait_until(lambda: len(together._waiting) == len(others))
         server.go.set()
-        return [one.result(10) for one in (first, *others)]
+        return [one.result(10) for one in (begun, *others)]
 
 
 def test_who_comes_alone_is_asked_for_at_once(server: Server) -> None:
@@ -84,4 +86,16 @@ def test_what_the_asking_raises_is_everybodys_and_does_not_stop_the_next(server:
     together = Together(server.ask, most=2)
     answers = ask_at_once(together, server, 13, 2, 3)
     assert [type(one) for one in answers] == [int, OSError, OSError, int]
+    assert together.ask(5) == 10
+
+
+@pytest.mark.parametrize(("patience", "companies"), [(60.0, [[13], [2, 3]]), (0.0, [[13]])])
+def test_nobody_waits_out_anothers_long_failure_and_then_their_own(
+    server: Server, monkeypatch: pytest.MonkeyPatch, patience: float, companies: list[list[int]]
+) -> None:
+    monkeypatch.setattr("web.together._PATIENCE_SECONDS", patience)
+    together = Together(server.ask, most=10)
+    answers = ask_at_once(together, server, 2, 3, first=13)
+    assert server.companies == companies
+    assert [isinstance(one, OSError) for one in answers] == [True, patience == 0, patience == 0]
     assert together.ask(5) == 10
