@@ -37,21 +37,26 @@ def test_a_file_is_uploaded_followed_and_its_refused_rows_taken_away(
 ) -> None:
     new_product(sku="BULK-1", name="Bulk one")
     file = tmp_path / "delivery.csv"
-    rows = ["BULK-1,1,increment"] * 1200 + ["BULK-1,999999,decrement"]
+    rows = ["BULK-1,1,increment"] * 8000 + ["BULK-1,9999999,decrement"]
     file.write_text("\n".join(["sku,quantity,type", *rows]))
     page = window("#/operations/upload")
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_text("delivery.csv")).to_be_visible()
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuemax", "1201")
-    expect(page.locator(".page-head .badge")).to_have_text("Done")
-    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "1201")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuemax", "8001")
+    page.locator(".page-head .badge", has_text="Running").wait_for()
+    expect(page.locator(".page-head .badge")).to_have_text("Done, 1 refused")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "8001")
     expect(page.get_by_role("region", name="Refused rows").first).to_contain_text("BULK-1")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download as CSV").click()
     taken = Path(waiting.value.path()).read_text()
     assert "insufficient-stock" in taken
     assert taken.count("BULK-1") == 1
+    name = page.url.rpartition("/")[2]
+    page.get_by_role("link", name="Operations").last.click()
+    row = page.locator(f'.row:has(a[href="#/operations/{name}"])')
+    expect(row.locator(".badge")).to_have_text("Done, 1 refused")
 
 
 def test_what_is_wrong_with_a_file_is_said_by_the_row(

@@ -1,6 +1,6 @@
 // Small pieces that every page is made of.
 import { Problem } from '../core/api.js';
-import { dateTime, relative, words } from '../core/format.js';
+import { dateTime, number, relative, words } from '../core/format.js';
 import { Component, html, useEffect, useRef, useState } from '../core/html.js';
 import { useNow } from '../core/store.js';
 import { Icon } from './icons.js';
@@ -19,9 +19,14 @@ export function Badge({ status, tone, children }) {
   return html`<span class="badge ${tone ?? TONES[status] ?? 'plain'}">${children ?? statusWord(status)}</span>`;
 }
 
-/** The state of an operation: one that was only tried is not done, and one that was tried again no worry. */
-export function OperationBadge({ status, result, retriedBy }) {
+/**
+ * The state of an operation: one that was only tried is not done, one that was tried again no worry,
+ * and one of many rows is neither waiting while it goes on nor all well when some were refused.
+ */
+export function OperationBadge({ status, progress, result, retriedBy }) {
+  if (status === 'queued' && progress?.done > 0) return html`<${Badge} tone="info">Running<//>`;
   if (status === 'succeeded' && result?.dryRun) return html`<${Badge} tone="info">Only tried<//>`;
+  if (status === 'succeeded' && result?.refused > 0) return html`<${Badge} tone="warn">Done, ${number(result.refused)} refused<//>`;
   if (status === 'dead' && retriedBy) return html`<${Badge} status="dead" tone="plain" />`;
   return html`<${Badge} status=${status} />`;
 }
