@@ -2,6 +2,7 @@
 import { call, isPassing, newIdempotencyKey, Problem, read } from './api.js';
 import { useEffect, useRef, useState } from './html.js';
 import { follow } from './live.js';
+import { session } from './session.js';
 
 const LOOK_MILLISECONDS = 4000;
 // Ends that may come before the answer to what they end.
@@ -23,13 +24,25 @@ function ended(id, event) {
   waiting.get(id)?.(event);
 }
 
-/** The end of an operation: `{status, result, error}`. */
+/** Nobody is told any more of what was submitted with a key that is left. */
+function leave() {
+  stop?.();
+  stop = null;
+  ends.clear();
+  for (const tell of waiting.values()) tell(null);
+}
+session.listen(() => session.get().phase === 'in' || leave());
+
+const GONE = { status: 'gone', error: { detail: 'Nothing is known of this operation any more.' } };
+
+/** The end of an operation: `{status, result, error}`; null if one has signed out before it. */
 export function endOf(id) {
   if (ends.has(id)) return Promise.resolve(ends.get(id));
   return new Promise((resolve) => {
     const timer = setInterval(async () => {
-      const found = await read(`/api/operations/${id}`).catch(() => null);
-      if (found?.finishedAt) ended(id, found);
+      const found = await read(`/api/operations/${id}`).catch((problem) => (problem.status === 404 ? GONE : null));
+      if (found === GONE) waiting.get(id)?.(GONE);
+      else if (found?.finishedAt) ended(id, found);
     }, LOOK_MILLISECONDS);
     waiting.set(id, (event) => {
       clearInterval(timer);
@@ -42,11 +55,11 @@ export function endOf(id) {
 /**
  * Submit an operation and say how it stands.
  *
- * `state.phase`: idle, sending, pending, succeeded, failed, dead, unsent, or unheard when nobody knows
- * whether it was accepted; with `problem` when it went wrong and `operation` once it was accepted.
- * `send` gives the operation's end.
+ * `state.phase`: idle, sending, pending, succeeded, failed, dead, gone, unsent, or unheard when nobody
+ * knows whether it was accepted; with `problem` when it went wrong and `operation` once it was accepted.
+ * `send` gives the operation's end. Who has left what shows it has `left` called with how it ended.
  */
-export function useSubmission() {
+export function useSubmission(left = () => {}) {
   const [state, setState] = useState({ phase: 'idle' });
   const mounted = useRef(true);
   useEffect(() => () => {
@@ -54,8 +67,14 @@ export function useSubmission() {
   }, []);
   const once = useRef(null);
   const show = (next) => mounted.current && setState(next);
+  const close = (by, next) => {
+    show(next);
+    // What went wrong is no news for whoever signs in next.
+    if (!mounted.current && session.get().key?.id === by) left(next);
+  };
   const send = async (method, path, body) => {
     listen();
+    const by = session.get().key?.id;
     // Sent again after a lost answer, it is the operation that was accepted then, and no second one.
     const asked = JSON.stringify([method, path, body]);
     if (once.current?.asked !== asked) once.current = { asked, key: newIdempotencyKey() };
@@ -65,13 +84,14 @@ export function useSubmission() {
       once.current = null;
       show({ phase: 'pending', operation });
       const end = operation.finishedAt ? operation : await endOf(operation.id);
-      show({ phase: end.status, operation, result: end.result, problem: end.error });
+      if (!end) return { status: 'unheard', operation };
+      close(by, { phase: end.status, operation, result: end.result, problem: end.error });
       return { ...end, operation };
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       once.current.unheard ||= problem.status === 0;
       const phase = once.current.unheard && isPassing(problem) ? 'unheard' : 'unsent';
-      show({ phase, problem });
+      close(by, { phase, problem });
       return { status: phase, error: problem };
     }
   };

@@ -7,6 +7,7 @@ import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
 import { StepBadge } from '../parts/adjust.js';
+import { tellOf } from '../parts/asking.js';
 import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { Confirm } from '../parts/forms.js';
 import { OrderLine } from '../parts/order-line.js';
@@ -65,7 +66,7 @@ function Items({ order }) {
 }
 
 function Steps({ order, onEnd }) {
-  const { state, send } = useSubmission();
+  const { state, send } = useSubmission(tellOf(`The order of ${order.customerId}`));
   const [asking, setAsking] = useState(false);
   const [target, setTarget] = useState(null);
   const busy = state.phase === 'sending' || state.phase === 'pending';

@@ -44,7 +44,7 @@ export function ProductPage({ id }) {
             <div><dt>In the house</dt><dd>${number(stock?.onHand)}</dd></div>
             <div><dt>Held by orders</dt><dd>${number(stock?.reserved)}</dd></div>
           </dl>
-          ${may('write') ? html`<${Adjust} productId=${id} stock=${stock} />` : html`<p class="fine">This key may look, not adjust.</p>`}
+          ${may('write') ? html`<${Adjust} productId=${id} name=${product.name} stock=${stock} />` : html`<p class="fine">This key may look, not adjust.</p>`}
         <//>
         <${Ledger} pages=${ledger} />
       </div>

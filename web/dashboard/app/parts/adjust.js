@@ -3,12 +3,13 @@ import { number, plural, words } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { useSubmission } from '../core/operations.js';
 import { href } from '../core/router.js';
+import { tellOf } from './asking.js';
 import { Badge, Choice } from './basics.js';
 import { Field } from './forms.js';
 
 const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
 
-export function Adjust({ productId, stock }) {
+export function Adjust({ productId, name, stock }) {
   const [type, setType] = useState('increment');
   const [quantity, setQuantity] = useState('');
   const [reason, setReason] = useState('');
@@ -30,13 +31,13 @@ export function Adjust({ productId, stock }) {
     </div>
     ${type !== 'increment' && stock && html`<p class="hint">${type === 'count' ? `${number(stock.onHand)} are in the house, ${number(stock.reserved)} of them held by orders.` : `${number(stock.stock)} can be taken out.`}</p>`}
     <ol class="steps" aria-label="What you did here" aria-live="polite">
-      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} />`)}
+      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} name=${name} />`)}
     </ol>
   </form>`;
 }
 
-function Step({ step, productId }) {
-  const { state, send } = useSubmission();
+function Step({ step, productId, name }) {
+  const { state, send } = useSubmission(tellOf(`${step.type === 'count' ? 'The count' : 'The adjustment'} of ${name}`));
   const start = () => (step.type === 'count'
     ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })
     : send('POST', '/api/inventory/adjust', { productId, quantity: step.quantity, type: step.type, reason: step.reason }));

@@ -2,6 +2,7 @@
 import { call, newIdempotencyKey, Problem } from '../core/api.js';
 import { useEffect, useRef, useState } from '../core/html.js';
 import { go, href } from '../core/router.js';
+import { statusWord } from './basics.js';
 import { notify } from './forms.js';
 
 const same = (one, other) => one.every((part, place) => part === other?.[place]);
@@ -51,4 +52,13 @@ export function useAsking(what) {
   };
   const forget = () => show({ busy: false, problem: null });
   return { ...state, ask, arrive, forget };
+}
+
+/** What `useSubmission` calls for whoever has left: `what` went wrong, and where that can be read. */
+export function tellOf(what) {
+  return ({ phase, operation, problem }) => {
+    if (phase === 'succeeded') return;
+    const why = problem?.message ?? problem?.detail ?? statusWord(phase);
+    notify(`${what}: ${why}`, 'bad', operation && { href: href('operations', operation.id), text: 'Show' });
+  };
 }
