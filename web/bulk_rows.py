@@ -116,7 +116,10 @@ def _malformed(fault: str) -> Problem:
 
 
 def rows_of_csv(
-    file: IO[bytes], columns: dict[str, str], needed: tuple[tuple[str, ...], ...]
+    file: IO[bytes],
+    columns: dict[str, str],
+    needed: tuple[tuple[str, ...], ...],
+    longest: int = _LONGEST,
 ) -> Iterator[Row]:
     """The rows of a CSV file (RFC 4180), with their numbers and pointers (RFC 7111).
 
@@ -127,11 +130,12 @@ def rows_of_csv(
         columns: the columns that there may be, and the fields that they fill; an empty name
             stands for a column that is passed over.
         needed: of each of these groups one column must be there.
+        longest: bytes that a line may have.
 
     Raises:
         Invalid: it cannot be read; the row is named.
     """
-    lines = _lines(file)
+    lines = _lines(file, longest)
     heading = next(lines, "")
     separator = max(",;\t", key=heading.count)
     names = _names(heading, separator, columns, needed)
@@ -191,16 +195,16 @@ def _names(
     return names
 
 
-def _lines(file: IO[bytes]) -> Iterator[str]:
+def _lines(file: IO[bytes], longest: int) -> Iterator[str]:
     number = 0
-    while line := file.readline(_LONGEST + 1):
+    while line := file.readline(longest + 1):
         number += 1
         if number == 1:
             if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise _unreadable(1, "is in UTF-16; save the file as CSV in UTF-8")
             line = line.removeprefix(codecs.BOM_UTF8)
-        if len(line) > _LONGEST:
-            raise Invalid((f"#row={number}", f"line {number} is longer than {_LONGEST} bytes"))
+        if len(line) > longest:
+            raise Invalid((f"#row={number}", f"line {number} is longer than {longest} bytes"))
         try:
             yield line.decode()
         except UnicodeDecodeError:

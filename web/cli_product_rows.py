@@ -1,7 +1,9 @@
 """The command line's products in CSV: what their cells say, before anything is sent."""
 
+import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 from uuid import UUID
 
@@ -11,6 +13,8 @@ from web.bulk_rows import rows_of_csv, whole
 from web.cli_errors import USAGE, CommandError
 from web.cli_output import printable
 from web.errors import Problem
+from web.schemas.base import LONGEST_TEXT
+from web.schemas.products import LONGEST_IMAGE, MOST_IMAGES
 
 _COLUMNS = {
     "sku": "sku",
@@ -28,6 +32,10 @@ _COLUMNS = {
     "updatedAt": "",
 }
 _NEEDED = (("name",), ("price",), ("categoryId",))
+# A character may be written as a pair of escapes in JSON, and a cell may hold some blanks.
+_LONGEST_CELL = 2 * len("\\u0000") * MOST_IMAGES * (LONGEST_IMAGE + 10)
+# A letter of the description takes up to four bytes; the other cells are short.
+_LONGEST_LINE = _LONGEST_CELL + 4 * LONGEST_TEXT + 65_536
 _SHOWN = 50
 # More digits than any price has, and few enough for a number of JSON.
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
@@ -40,12 +48,23 @@ def checked(content: IO[bytes]) -> list[tuple[int, dict[str, Any]]]:
         CommandError: it names the row, and the column.
     """
     try:
-        found = rows_of_csv(content, _COLUMNS, _NEEDED)
-        return [(number, body_of(number, fields)) for number, _, fields in found]
+        with _cells_of(_LONGEST_CELL):
+            found = rows_of_csv(content, _COLUMNS, _NEEDED, _LONGEST_LINE)
+            return [(number, body_of(number, fields)) for number, _, fields in found]
     except Problem as problem:
         faults = problem.facts.get("errors", [{"pointer": "", "detail": problem.detail}])
         said = "; ".join(f"{one['pointer'].lstrip('#')}: {one['detail']}" for one in faults)
         raise CommandError(printable(said), USAGE) from None
+
+
+@contextmanager
+def _cells_of(characters: int) -> Iterator[None]:
+    """Have cells be so long: the module knows one limit for the whole process."""
+    before = csv.field_size_limit(characters)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def body_of(number: int, fields: dict[str, str]) -> dict[str, Any]:

@@ -173,6 +173,35 @@ def test_products_go_out_and_come_back(pms: Any, api: Api, skus: list[str], tmp_
     assert (changed["name"], changed["price"]) == (formula, 13)
 
 
+@pytest.mark.parametrize("letter", ["\x01", "\U0001f375", '"'])
+def test_the_largest_product_goes_out_and_comes_back(
+    pms: Any, api: Api, tmp_path: Path, letter: str
+) -> None:
+    """Its letters are those that take the most room, in CSV, in JSON or in both."""
+    largest = {
+        "name": uuid.uuid4().hex + letter * 168,
+        "description": letter * 20_000,
+        "price": 999_999_999_999.99,
+        "categoryId": letter * 200,
+        "images": [letter * 2_000] * 50,
+        "sku": uuid.uuid4().hex + letter * 68,
+        "lowStockThreshold": 1_000_000_000,
+    }
+    body = json.dumps(largest, ensure_ascii=False).encode()
+    made = api.post("/api/pms/products", data=body, headers={"Content-Type": "application/json"})
+    assert made.status_code == 201, made.text
+    path = f"/api/pms/products/{made.json()['id']}"
+    assert pms("export", "products", "-o", "all.csv").returncode == 0
+    lines = (tmp_path / "all.csv").read_bytes().splitlines(keepends=True)
+    (line,) = (one for one in lines if one.startswith(made.json()["id"].encode()))
+    (tmp_path / "one.csv").write_bytes(lines[0] + line)
+    assert api.patch(path, json={"description": "", "images": []}).status_code == 200
+    done = pms("import", "products", "one.csv")
+    assert (done.returncode, done.stdout) == (0, "0 created, 1 changed, 0 wrong\n"), done.stderr
+    back = api.get(f"/api/products/{made.json()['id']}").json()
+    assert {name: back[name] for name in largest} == largest
+
+
 def test_products_are_imported_again_unless_told_otherwise(
     pms: Any, api: Api, skus: list[str], tmp_path: Path
 ) -> None:

@@ -170,7 +170,8 @@ def text_type(longest: int, shortest: int = 0) -> Any:
 
 
 ShortText = text_type(200, 1)
-LongText = text_type(20_000)
+LONGEST_TEXT = 20_000
+LongText = text_type(LONGEST_TEXT)
 
 Item = TypeVar("Item")
 

@@ -21,11 +21,10 @@ from web.schemas.base import (
 
 Sku = text_type(100, 1)
 Threshold = whole_type(0, 1_000_000_000)
-ImageUrl = text_type(2_000, 1)
+MOST_IMAGES, LONGEST_IMAGE = 50, 2_000
+ImageUrl = text_type(LONGEST_IMAGE, 1)
 ProductStatus = Literal["draft", "published"]
 Sort = Literal["name", "-name", "price", "-price", "createdAt", "-createdAt"]
-
-_MOST_IMAGES = 50
 
 
 class ProductIn(Body):
@@ -35,7 +34,7 @@ class ProductIn(Body):
     description: LongText
     price: Money
     category_id: ShortText
-    images: list[ImageUrl] = Field(max_length=_MOST_IMAGES)  # type: ignore[valid-type]
+    images: list[ImageUrl] = Field(max_length=MOST_IMAGES)  # type: ignore[valid-type]
     sku: Sku | None = Field(default=None, description="Unique, if there is one")
     low_stock_threshold: Threshold = Field(
         default=5, description="At this stock and below an alert is raised"
@@ -50,7 +49,7 @@ class ProductPatch(Body):
     price: Money | MISSING = MISSING  # type: ignore[valid-type]
     category_id: ShortText | MISSING = MISSING  # type: ignore[valid-type]
     images: list[ImageUrl] | MISSING = Field(  # type: ignore[valid-type]
-        default=MISSING, max_length=_MOST_IMAGES
+        default=MISSING, max_length=MOST_IMAGES
     )
     sku: Sku | MISSING | None = MISSING  # type: ignore[valid-type]
     low_stock_threshold: Threshold | MISSING = MISSING  # type: ignore[valid-type]
