@@ -24,6 +24,7 @@ from db.settings import DatabaseSettings
 from web.cli_checks import check_database, check_port, check_redis
 from web.cli_client import Api
 from web.cli_errors import AwayError, CommandError
+from web.cli_output import duration
 from web.cli_target import Target
 from workers.data_dir import StartupError
 
@@ -32,6 +33,8 @@ _OLDEST_REDIS = 6
 _LITTLE_SPACE, _TOO_LITTLE_SPACE = 2 * 2**30, 256 * 2**20
 _CLOCK_NOTED, _CLOCK_WRONG = 1.0, 30.0
 _PATIENCE = 5
+# Longer than the largest upload takes, or an operation that has to be tried three times.
+_STANDS_STILL = 90.0
 
 State = Literal["ok", "note", "wrong"]
 
@@ -245,9 +248,22 @@ def service(target: Target) -> Iterator[Finding]:
         found = f"{health['status']} at {target.url}"
         missing = f": {', '.join(away)} unhealthy" if away else ""
         yield Finding("service", state, found + missing, "see its log" if away else "")
+        yield from line(health["checks"]["queue"])
         try:
             api.get("/api/products", limit=1)
         except CommandError as error:
             yield Finding("key", "wrong", str(error), "set PMS_API_KEY, or use --key-file")
         else:
             yield Finding("key", "ok", f"the one from {target.origin} opens it")
+
+
+def line(queue: dict[str, Any]) -> Iterator[Finding]:
+    """Whether what was accepted is applied; nothing while that cannot be seen."""
+    if queue["depth"] is None:
+        return
+    oldest = queue["oldestSeconds"] or 0.0
+    said = f"{queue['depth']} waiting, the oldest for {duration(oldest)}"
+    if oldest > _STANDS_STILL:
+        yield Finding("line", "wrong", said, "see the worker's log; nothing is lost meanwhile")
+    else:
+        yield Finding("line", "ok", said if queue["depth"] else "nothing waits")

@@ -17,7 +17,7 @@ from web.cli import _COMMANDS, main
 from web.cli_client import Answer, Api
 from web.cli_errors import REFUSED, USAGE, CommandError
 from web.cli_feed import Topic
-from web.cli_findings import data_folder, python_and_packages
+from web.cli_findings import data_folder, line, python_and_packages
 from web.cli_import import _put
 from web.cli_keys import _SCOPES
 from web.cli_output import duration, printable
@@ -181,6 +181,18 @@ def test_a_full_disk_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     result = pms("doctor", "--json")
     said = "pms: what it has to say cannot be written (No space left on device)\n"
     assert (result.exit_code, result.stderr) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("depth", "oldest", "states"),
+    [(0, None, ["ok"]), (900, 3.5, ["ok"]), (1, 125.0, ["wrong"]), (None, None, [])],
+)
+def test_doctor_sees_a_line_that_stands_still(
+    depth: int | None, oldest: float | None, states: list[str]
+) -> None:
+    found = list(line({"depth": depth, "oldestSeconds": oldest, "dead": 0}))
+    assert [one.state for one in found] == states
+    assert all(one.remedy for one in found if one.state == "wrong")
 
 
 def test_a_mistyped_option_is_told() -> None:
