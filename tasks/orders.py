@@ -13,7 +13,10 @@ from workers.registry import handles, on_failure_of
 def create_order(command: CreateOrder, turn: Turn) -> dict[str, Any]:
     """Reserve every item, or nothing at all."""
     order = turn.order(command.order_id)
-    _step(order, "pending", turn)
+    previous = order.status
+    if not order.create():
+        return _result(order)
+    turn.stepped(order, previous)
     for product_id, quantity in order.items.items():
         level = turn.stock(product_id)
         turn.moved(level, level.reserve(quantity, str(order.id)))
@@ -26,8 +29,9 @@ def create_order(command: CreateOrder, turn: Turn) -> dict[str, Any]:
 def reject_order(command: CreateOrder, turn: Turn, problem: dict[str, Any]) -> None:
     """An order whose items could not be reserved is rejected, and says why."""
     order = turn.order(command.order_id)
-    order.reason = {"code": problem["type"].rpartition("/")[2], **problem}
-    _step(order, "rejected", turn)
+    previous = order.status
+    if order.reject({"code": problem["type"].rpartition("/")[2], **problem}):
+        turn.stepped(order, previous)
 
 
 @handles(ChangeOrderStatus)

@@ -93,7 +93,8 @@ def retry_operation(operation_id: UUID) -> Response:
     """Try a dead operation again.
 
     Makes a new operation at the end of the line, with `retryOf`; the dead one stays dead. One
-    that is not dead, or was retried already, is refused (`not-dead`, `already-retried`).
+    that is not dead, or was retried already, is refused (`not-dead`, `already-retried`). A retry
+    of the creation of an order makes that same order.
     """
 
     def prepare(connection: Connection) -> Command:

@@ -36,8 +36,9 @@ def create_order(body: OrderIn) -> Response:
     """Accept an order.
 
     The order can be read at once, as `queued`. Then all its items are reserved and it is
-    `pending`, or none is and it is `rejected`, with the reason. Names and prices are those of
-    the moment of acceptance.
+    `pending`, or none is and it is `rejected`, with the reason. One whose operation was given up
+    (`processing-failed`) is `pending` after all once a retry of that operation succeeds. Names and
+    prices are those of the moment of acceptance.
     """
 
     command = CreateOrder(order_id=uuid7())

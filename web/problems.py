@@ -262,7 +262,8 @@ PROBLEMS: dict[str, ProblemKind] = {
         500,
         "The operation that was to reserve the order's items was given up, and the order is"
         " rejected; or a row of a bulk could not be applied, though no rule was against it.",
-        "Try again; tell the operator if that fails too.",
+        "Tell the operator, who may have the order's operation tried again: that makes the order."
+        " Send the row of a bulk again.",
     ),
 }
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from db.errors import Refusal
 from db.models.operation import Waiting
+from db.models.order import GIVEN_UP
 from db.models.stream import SYSTEM, operations_stream
 from db.queries import line
 from workers.book import Book, Turn
@@ -134,7 +135,7 @@ class Batch:
             # Its own payload may be what is broken; there is nothing to tidy up then.
             log.warning("payload_unreadable", operation_id=str(operation.id))
         else:
-            left = problem_of("processing-failed", problem["detail"], 500)
+            left = problem_of(GIVEN_UP, problem["detail"], 500)
             self._bid_farewell(operation, command, left)
         self._end(operation, "dead", error=problem)
         alert = dead_alert(operation.id, operation.kind)

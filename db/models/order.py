@@ -39,6 +39,8 @@ STATUSES = tuple(TRANSITIONS)
 SOLD_STATUSES = ("pending", "confirmed", "processing", "shipped", "delivered")
 # In these an order holds its units: reserved, and not out of the house yet.
 HOLDING_STATUSES = ("pending", "confirmed", "processing")
+# Why an order is rejected whose creation was given up, with no rule against it.
+GIVEN_UP = "processing-failed"
 
 _known = ", ".join(f"'{status}'" for status in STATUSES)
 
@@ -103,6 +105,28 @@ class Order:
     created_at: datetime
     items: dict[UUID, int] = field(default_factory=dict)
     reason: dict[str, Any] | None = None
+
+    def create(self) -> bool:
+        """Be created, also after that was given up before.
+
+        Returns:
+            False if it is created already.
+
+        Raises:
+            Refusal: ``invalid-transition``; a rule has rejected it, or it has gone on since.
+        """
+        self._take_up_again()
+        return self.move("pending")
+
+    def reject(self, reason: dict[str, Any]) -> bool:
+        """Not be created; the last reason counts."""
+        self._take_up_again()
+        self.reason = reason
+        return self.move("rejected")
+
+    def _take_up_again(self) -> None:
+        if self.reason is not None and self.reason["code"] == GIVEN_UP:
+            self.status, self.reason = "queued", None
 
     def move(self, status: str) -> bool:
         """Go one step.

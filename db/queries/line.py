@@ -74,7 +74,7 @@ _ORDERS = """
             SELECT product_id, sum(quantity)::bigint AS units FROM order_items
             WHERE order_id = o.id GROUP BY product_id ORDER BY product_id
         ) AS items
-    ) FROM orders o WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE OF o
+    ), reason FROM orders o WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE OF o
 """
 
 
@@ -90,8 +90,9 @@ def read_orders(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Ord
             version,
             at,
             {UUID(name): units for name, units in (items or {}).items()},
+            reason,
         )
-        for order_id, status, version, at, items in found
+        for order_id, status, version, at, items, reason in found
     }
 
 
