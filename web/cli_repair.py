@@ -36,6 +36,9 @@ def repair(dry_run: bool, target: Target, as_json: bool) -> None:
         found = differences(api)
         mended, failed = ([], []) if dry_run else _mend(api, found)
         left = differences(api) if mended else found
+    # What was mended along with something else is refused, and nothing is wrong about that.
+    unmended = {_mended_by(one) for one in left}
+    failed = [one for one in failed if (one.get("productId"), one.get("stream")) in unmended]
     if as_json:
         print_json({"found": found, "mended": mended, "failed": failed, "left": left})
     else:
@@ -60,11 +63,10 @@ def _mend(
     api: Api, found: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Mend each product and each stream once; gives the operations, and what was refused."""
-    products = {one["productId"] for one in found if one["stream"] is None}
-    streams = {one["stream"] for one in found if one["stream"] is not None}
-    asked = [("repairs", {"productId": one}) for one in sorted(products)]
+    ways = {_mended_by(one) for one in found}
+    asked = [("repairs", {"productId": one}) for one in sorted(p for p, _ in ways if p)]
     # A repair adds to its product's stream: streams come after.
-    asked += [("streams", {"stream": one}) for one in sorted(streams)]
+    asked += [("streams", {"stream": one}) for one in sorted(s for _, s in ways if s)]
     mended, failed = [], []
     for path, body in asked:
         try:
@@ -76,6 +78,11 @@ def _mend(
         else:
             mended.append(answer.body)
     return mended, failed
+
+
+def _mended_by(one: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The product or the stream that has to be named to have a difference mended."""
+    return (one["productId"], None) if one["stream"] is None else (None, one["stream"])
 
 
 def _show(
@@ -95,8 +102,7 @@ def _show(
             Text.assemble(state, (f"{one['check']}  ", "bold"), printable(about), ": "), end=""
         )
         out.print(Text(printable(one["detail"])))
-    # What was mended along with something else is refused, and nothing is wrong about that.
-    for refused in failed if left else []:
+    for refused in failed:
         out.print(Text(f"  → {printable(refused['problem'].get('detail', ''))}", style="cyan"))
     if not found:
         out.print("Nothing differs.")

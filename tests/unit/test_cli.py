@@ -310,20 +310,47 @@ def test_this_installation_fits(tmp_path: Path) -> None:
     assert not [finding for finding in findings if finding.state == "wrong"]
 
 
+def difference(check: str, product: str, detail: str, stream: str | None = None) -> dict[str, Any]:
+    return {
+        "check": check, "productId": product, "name": product, "stream": stream, "detail": detail
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_only_what_is_left_of_a_repair_was_refused(
+    monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    """A stream may be mended along with its stock: then it has no gap any more, and is refused."""
+    along = difference("stream", "one", "a gap", "stock:one")
+    stays = [difference("level", "two", "held", None), difference("stream", "two", "gone", "two")]
+    answers = iter([[difference("level", "one", "off"), along, *stays], stays])
+
+    def send(_: Any, method: str, path: str, body: dict[str, Any], **more: Any) -> Answer:
+        name = body.get("stream") or body["productId"]
+        if name == "one":
+            return Answer(200, {"kind": "repair-stock"})
+        raise CommandError("", REFUSED, {"detail": f"Not valid: {name}."})
+
+    monkeypatch.setattr("web.cli_repair.differences", lambda _: next(answers))
+    monkeypatch.setattr(Api, "send", send)
+    monkeypatch.setenv("PMS_API_KEY", KEY)
+    told = pms("repair", *(["--json"] if as_json else []))
+    assert told.exit_code == 1
+    if as_json:
+        failed = [
+            {n: v for n, v in one.items() if n != "problem"}
+            for one in json.loads(told.stdout)["failed"]
+        ]
+        assert failed == [{"productId": "two"}, {"stream": "two"}]
+    else:
+        refusals = [line for line in told.output.splitlines() if "Not valid" in line]
+        assert refusals == ["  → Not valid: two.", "  → Not valid: two."]
+
+
 def test_what_is_left_of_a_repair_is_counted_by_what_it_is_about(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its numbers may be others than before, and a new difference may have come."""
-
-    def difference(check: str, product: str, detail: str) -> dict[str, Any]:
-        return {
-            "check": check,
-            "productId": product,
-            "name": product,
-            "stream": None,
-            "detail": detail,
-        }
-
     found = [difference("level", name, "before") for name in ("one", "two")]
     left = [difference("level", "two", "after"), difference("stream", "two", "new")]
     answers = iter([found, left])
