@@ -54,6 +54,7 @@ class CountStock:
     queue: ClassVar = LINE
     product_id: UUID
     counted: int
+    # Those that were accepted before it was required may have none.
     reason: str | None = None
     expected_stock: int | None = None
 

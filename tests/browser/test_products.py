@@ -87,6 +87,27 @@ def test_a_refusal_says_why(window: Window, new_product: Callable[..., str]) -> 
     expect(stock_of(page)).to_contain_text("2")
 
 
+def test_a_count_needs_a_reason(window: Window, api: Api, new_product: Callable[..., str]) -> None:
+    product_id = new_product(stock=2, name="To be counted")
+    page = window(f"#/products/{product_id}")
+    expect(stock_of(page)).to_contain_text("2")
+    page.get_by_role("button", name="Set counted").first.click()
+    page.get_by_label("Counted in the house").fill("7")
+    reason = page.get_by_label("Reason", exact=True)
+    send = page.locator("form.adjust button.primary")
+    for blank in ("", "  "):
+        reason.fill(blank)
+        send.click()
+        assert reason.evaluate("field => field.matches(':invalid')")
+    expect(page.locator(".step")).to_have_count(0)
+    reason.fill("yearly count")
+    send.click()
+    expect(page.locator(".step")).to_have_attribute("data-phase", "succeeded")
+    expect(stock_of(page)).to_contain_text("7")
+    (newest, *_) = api.get(f"/api/inventory/movements?productId={product_id}").json()["items"]
+    assert (newest["kind"], newest["reason"]) == ("count", "yearly count")
+
+
 def test_trying_again_after_a_lost_answer_does_it_once(
     windows: Any, window: Window, new_product: Callable[..., str]
 ) -> None:

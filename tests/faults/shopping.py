@@ -127,7 +127,7 @@ class Shopping(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1000), product=PRODUCTS)
     def use_a_key_for_something_else(self, which: int, product: int) -> None:
         key = self.asked[which % len(self.asked)].key
-        body = {"productId": self.products[product], "counted": 99}
+        body = {"productId": self.products[product], "counted": 99, "reason": "again"}
         answer = self.client.post(
             "/api/inventory/counts", json=body, headers={"Idempotency-Key": key}
         )
@@ -286,7 +286,11 @@ class Shopping(RuleBasedStateMachine):
         if one.expected is not None:
             body["expectedStock"] = one.expected  # type: ignore[assignment]
         if one.kind == "count":
-            return "POST", "/api/inventory/counts", {**body, "counted": one.units}
+            return (
+                "POST",
+                "/api/inventory/counts",
+                {**body, "counted": one.units, "reason": "count"},
+            )
         reference = UNWRITABLE if one.unwritable else f"raises {one.raises}"
         kind = "increment" if one.units > 0 else "decrement"
         more = {"quantity": abs(one.units), "type": kind, "reference": reference}

@@ -28,7 +28,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", f"/api/pms/products/{NOBODY}"): {"name": "Mug"},
     ("PUT", f"/api/pms/products/{NOBODY}/publish"): {"status": "published"},
     ("POST", "/api/inventory/adjust"): {"productId": NOBODY, "quantity": 1, "type": "increment"},
-    ("POST", "/api/inventory/counts"): {"productId": NOBODY, "counted": 1},
+    ("POST", "/api/inventory/counts"): {"productId": NOBODY, "counted": 1, "reason": "count"},
     ("POST", "/api/pms/orders"): {
         "items": [{"productId": NOBODY, "quantity": 1}],
         "customerId": "c",

@@ -113,14 +113,25 @@ def test_the_database_itself_keeps_the_ledger(
         connection.execute(text(statement))
 
 
+@pytest.mark.parametrize("more", [{}, {"reason": None}, {"reason": ""}, {"reason": "x" * 501}])
+def test_a_count_needs_a_reason(client: Any, shop: list[str], more: dict[str, Any]) -> None:
+    body = {"productId": shop[0], "counted": 5, **more}
+    found = client.post("/api/inventory/counts", json=body)
+    assert found.status_code == 422
+    assert [one["pointer"] for one in found.json["errors"]] == ["/reason"]
+
+
 def test_a_count_with_another_stock_than_expected(
     client: Any, shop: list[str], apply_line: Callable[[], None]
 ) -> None:
     mug = shop[0]
     wrong = client.post(
-        "/api/inventory/counts", json={"productId": mug, "counted": 5, "expectedStock": 9}
+        "/api/inventory/counts",
+        json={"productId": mug, "counted": 5, "expectedStock": 9, "reason": "yearly"},
     ).json
-    below = client.post("/api/inventory/counts", json={"productId": mug, "counted": 0}).json
+    below = client.post(
+        "/api/inventory/counts", json={"productId": mug, "counted": 0, "reason": "yearly"}
+    ).json
     right = client.post(
         "/api/inventory/counts",
         json={"productId": mug, "counted": 5, "expectedStock": 7, "reason": "yearly"},

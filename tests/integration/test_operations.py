@@ -165,7 +165,7 @@ def test_the_same_key_with_another_request_is_refused(
     first = adjust(headers=headers)
     body = {"productId": first.json["resource"]["id"], "quantity": 5, "type": "increment"}
     if path.endswith("counts"):
-        body = {"productId": body["productId"], "counted": 5}
+        body = {"productId": body["productId"], "counted": 5, "reason": "count"}
     other = client.open(method, path, json=body | changed, headers=headers)
     assert other.status_code == 422
     assert other.json["type"] == "/docs/problems/idempotency-key-reused"

@@ -189,7 +189,11 @@ def test_every_writing_method_takes_an_idempotency_key(
     method, path, body = {
         "order": ("POST", ORDERS, order),
         "status": ("PATCH", f"{ORDERS}/{order_id}/status", {"status": "confirmed"}),
-        "count": ("POST", "/api/inventory/counts", {"productId": mug, "counted": 4}),
+        "count": (
+            "POST",
+            "/api/inventory/counts",
+            {"productId": mug, "counted": 4, "reason": "count"},
+        ),
         "publish": ("PUT", f"/api/pms/products/{mug}/publish", {"status": "published"}),
     }[what]
     headers = {"Idempotency-Key": what}

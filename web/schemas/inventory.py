@@ -46,7 +46,9 @@ class CountIn(Body):
 
     product_id: Id
     counted: _Stock
-    reason: _Reason | None = Field(default=None, description="Why, for the ledger")
+    reason: text_type(500, 1) = Field(  # type: ignore[valid-type]
+        description="Why it was counted, for the ledger"
+    )
     expected_stock: _Stock | None = Field(
         default=None, description="Refuse (`stock-changed`) unless this is the stock at its turn"
     )

@@ -9,6 +9,9 @@ import { Field } from './forms.js';
 
 const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
 
+// More than blanks: those around a reason are not sent.
+const NEEDED = { required: true, pattern: '.*\\S.*', placeholder: 'A count needs one', title: 'Why it was counted' };
+
 export function Adjust({ productId, name, stock }) {
   const [type, setType] = useState('increment');
   const [quantity, setQuantity] = useState('');
@@ -25,8 +28,8 @@ export function Adjust({ productId, name, stock }) {
       <${Field} label=${type === 'count' ? 'Counted in the house' : 'Quantity'}>
         ${(given) => html`<input ...${given} name="quantity" type="number" inputmode="numeric" required step="1" min=${type === 'count' ? 0 : 1} max="1000000000"
           value=${quantity} onInput=${(event) => setQuantity(event.target.value)} />`}<//>
-      <${Field} label="Reason" optional>
-        ${(given) => html`<input ...${given} name="reason" maxlength="500" value=${reason} onInput=${(event) => setReason(event.target.value)} />`}<//>
+      <${Field} label="Reason" optional=${type !== 'count'}>
+        ${(given) => html`<input ...${given} name="reason" maxlength="500" ...${type === 'count' ? NEEDED : {}} value=${reason} onInput=${(event) => setReason(event.target.value)} />`}<//>
       <button class="button primary">${TEXTS[type]}</button>
     </div>
     ${type !== 'increment' && stock && html`<p class="hint">${type === 'count' ? `${number(stock.onHand)} are in the house, ${number(stock.reserved)} of them held by orders.` : `${number(stock.stock)} can be taken out.`}</p>`}
