@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from tasks import analytics
 from workers.app import app
@@ -17,10 +17,13 @@ from workers.book import Turn
 from workers.commands import AdjustStock, RebuildRollups
 from workers.registry import HANDLERS
 
-__all__ = ["POISONED_DAY", "POISONS", "app"]
+__all__ = ["LONG_DAY", "POISONED_DAY", "POISONS", "app"]
 
 # A recomputation from this day on kills its process.
 POISONED_DAY = date(1970, 1, 13)
+# One from this day on takes longer than a worker that is asked to end waits for it.
+LONG_DAY = date(1970, 1, 14)
+_LONG_SECONDS = 12
 
 
 def _raise() -> None:
@@ -73,6 +76,8 @@ _rebuild_well = analytics.rebuild
 def _rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
     if command.start_date == POISONED_DAY:
         _exit()
+    if command.start_date == LONG_DAY:
+        connection.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": _LONG_SECONDS})
     return _rebuild_well(connection, command)
 
 

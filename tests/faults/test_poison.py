@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import pytest
 
 from tests.faults.check import ask_database, check_all
 from tests.faults.load import Load
-from tests.faults.poisoned_worker import POISONED_DAY, POISONS
+from tests.faults.poisoned_worker import LONG_DAY, POISONED_DAY, POISONS
 from tests.faults.report import Fault
 from tests.faults.standstill import stand_stills
 from tests.functional.service import Api, Service, is_healthy, wait_until
@@ -183,22 +184,23 @@ def test_a_poisonous_row_of_a_bulk_dies_alone(
     check_all(fault, service, clients)
 
 
+def recompute(api: Api, day: date) -> str:
+    """Have the sales of a day computed again; gives the operation."""
+    body = {"startDate": day.isoformat(), "endDate": day.isoformat()}
+    answer = api.post("/api/analytics/rollups", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
 def test_a_poisonous_recomputation_dies_alone(
     service: Service, api: Api, load: Callable[..., Load], fault: Fault
 ) -> None:
     """A recomputation of sales that exits"""
     clients = load(pause=0.05)
-
-    def recompute(day: str) -> str:
-        body = {"startDate": day, "endDate": day}
-        answer = api.post("/api/analytics/rollups", json=body)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["id"])
-
     with poisoned(service):
         began = time.time()
-        dying = recompute(POISONED_DAY.isoformat())
-        behind = [recompute("2026-05-01") for _ in range(3)]
+        dying = recompute(api, POISONED_DAY)
+        behind = [recompute(api, date(2026, 5, 1)) for _ in range(3)]
         for neighbour in behind:
             assert wait_for_end(api, neighbour)["status"] == "succeeded"
         fault.recovers("those behind it done", time.time() - began, 30)
@@ -212,3 +214,23 @@ def test_a_poisonous_recomputation_dies_alone(
     clients.wait_for_ends(api, 30)
     assert set(clients.statuses) == {202}
     check_all(fault, service, clients)
+
+
+def test_a_long_recomputation_outlives_its_workers(
+    service: Service, api: Api, fault: Fault
+) -> None:
+    """Worker restarted, and again, under a long recomputation of sales"""
+    wait_until(lambda: is_healthy(service), 30)
+    with poisoned(service):
+        long = recompute(api, LONG_DAY)
+        for _ in range(3):
+            wait_until(lambda: read(api, long)["attempts"] == 1, 30)
+            service.stop("worker")
+            assert read(api, long)["attempts"] == 0
+            service.start("worker")
+            fault.happened()
+        began = time.time()
+        end = wait_for_end(api, long)
+        fault.recovers("done after all", time.time() - began, 60)
+    assert (end["status"], end["attempts"]) == ("succeeded", 1)
+    check_all(fault, service)
