@@ -105,9 +105,9 @@ def rebuild(connection: Connection, command: RebuildRollups) -> dict[str, Any]:
 def run_rebuilds() -> None:
     """Celery: do the recomputations that are waiting."""
     deadline = time.monotonic() + _SECONDS_A_BEGINNING
-    while not is_ending():
+    while not is_ending() and run_next(
+        jobs_database(), ANALYTICS, rebuild, alone=sales_rollups.take_lock
+    ):
         if time.monotonic() > deadline:
             wake(ANALYTICS)
-            return
-        if not run_next(jobs_database(), ANALYTICS, rebuild, alone=sales_rollups.take_lock):
             return

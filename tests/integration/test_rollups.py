@@ -5,8 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from redis import Redis
 from sqlalchemy import text
 
+from db.models.operation import ANALYTICS
+from tasks import analytics
 from tasks.analytics import refresh, refresh_rollups, run_rebuilds
 from tests.factories.sales import Shop
 
@@ -125,6 +128,20 @@ def test_recomputing_gives_the_same_whoever_asks_how_often(
             "days": 31,
         }
     assert _held(database) == expected
+
+
+def test_recomputing_after_others_is_left_to_another_task(
+    client: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the longest that a task may run to itself."""
+    monkeypatch.setattr(analytics, "_SECONDS_A_BEGINNING", 0.0)
+    body = {"startDate": "2026-05-01", "endDate": "2026-05-01"}
+    asked = [client.post(ROLLUPS, json=body).headers["Location"] for _ in range(2)]
+    with Redis.from_url(redis_url) as redis:
+        redis.flushdb()
+        run_rebuilds()
+        assert [client.get(path).json["status"] for path in asked] == ["succeeded", "queued"]
+        assert redis.llen(ANALYTICS) == 1
 
 
 def test_recomputing_mends_what_was_spoilt(client: Any, database: Any, shop: Shop) -> None:
