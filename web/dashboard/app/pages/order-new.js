@@ -1,4 +1,5 @@
 // A new order: products found by name, their units, and whom it is for.
+import { useDraft } from '../core/draft.js';
 import { money, number } from '../core/format.js';
 import { html, useMemo, useRef, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
@@ -10,14 +11,16 @@ import { Icon } from '../parts/icons.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
 
+const BLANK = { items: [], customerId: '', shippingAddress: '' };
 const SHOWN = 8;
 
 export function NewOrderPage() {
-  const [items, setItems] = useState([]);
-  const [customerId, setCustomerId] = useState('');
-  const [shippingAddress, setShippingAddress] = useState('');
+  const { value: draft, change: setDraft, forget, once } = useDraft('order', BLANK);
+  const { items, customerId, shippingAddress } = draft;
+  const setItems = (next) => setDraft({ ...draft, items: next });
+  const bind = (name) => ({ name, value: draft[name], onInput: (event) => setDraft({ ...draft, [name]: event.target.value }) });
   const [stocks, onSight] = useStocks();
-  const { busy, problem, ask, arrive } = useAsking('The order');
+  const { busy, problem, ask, arrive } = useAsking('The order', once);
   const add = (product) => {
     const known = items.find((item) => item.product.id === product.id);
     setItems(known ? items.map((item) => (item === known ? { ...item, quantity: Number(item.quantity) + 1 } : item)) : [...items, { product, quantity: 1 }]);
@@ -32,8 +35,10 @@ export function NewOrderPage() {
     event.preventDefault();
     const body = { items: items.map(({ product, quantity }) => ({ productId: product.id, quantity: Number(quantity) })), customerId: customerId.trim(), shippingAddress };
     const operation = await ask('POST', '/api/pms/orders', { body });
+    if (!operation) return;
+    forget(draft);
     // It is there, in line: its page tells the rest, also when its turn is a while off.
-    if (operation) arrive('The order is accepted.', 'orders', operation.orderId);
+    arrive('The order is accepted.', 'orders', operation.orderId);
   };
   const total = items.reduce((sum, { product, quantity }) => sum + product.price * Number(quantity || 0), 0);
   return html`
@@ -50,9 +55,9 @@ export function NewOrderPage() {
             <button class="button quiet icon" type="button" aria-label="Remove ${product.name}" onClick=${() => setItems(items.filter((item) => item.product !== product))}><${Icon} name="close" size="16" /></button></li>`)}</ul>
           <p class="order-total"><span>Total</span><b>${money(total)}</b></p>`
         : html`<${Empty} title="Nothing in it yet">Add products from the list.<//>`}
-        <${Field} label="Customer">${(given) => html`<input ...${given} name="customerId" required maxlength="200" value=${customerId} onInput=${(event) => setCustomerId(event.target.value)} />`}<//>
-        <${Field} label="Ships to">${(given) => html`<textarea ...${given} name="shippingAddress" class="short" required maxlength="2000" value=${shippingAddress} onInput=${(event) => setShippingAddress(event.target.value)}></textarea>`}<//>
-        <footer class="form-foot"><a class="button" href=${href('orders')}>Cancel</a>
+        <${Field} label="Customer">${(given) => html`<input ...${given} ...${bind('customerId')} required maxlength="200" />`}<//>
+        <${Field} label="Ships to">${(given) => html`<textarea ...${given} ...${bind('shippingAddress')} class="short" required maxlength="2000"></textarea>`}<//>
+        <footer class="form-foot"><a class="button" href=${href('orders')} onClick=${() => forget()}>Cancel</a>
           <button class="button primary" disabled=${busy || !items.length}>${busy ? 'Sending…' : 'Place order'}</button></footer>
       </form>
     </div>`;

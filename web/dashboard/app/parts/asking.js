@@ -13,12 +13,14 @@ const same = (one, other) => one.every((part, place) => part === other?.[place])
  * `ask` takes what `call` takes and gives the answer's data, or null when it went wrong: `problem`
  * says why, until `forget`, but where `instead` has something to do for its status. Asked again after a lost answer it carries the same idempotency key,
  * and so happens once. `arrive(text, ...place)` goes where the change leads; whoever has left what
- * asked is not fetched away from other work, and is told instead. `what` names it then.
+ * asked is not fetched away from other work, and is told instead. `what` names it then. `kept` is
+ * where a draft keeps what it asked, for whoever comes back to it.
  */
-export function useAsking(what) {
+export function useAsking(what, kept) {
   const [state, setState] = useState({ busy: false, problem: null });
   const here = useRef(true);
-  const once = useRef(null);
+  const own = useRef(null);
+  const once = kept ?? own;
   useEffect(() => () => {
     here.current = false;
   }, []);

@@ -4,6 +4,7 @@ import { createStore, useStore } from '../core/store.js';
 import { Icon } from './icons.js';
 
 let fields = 0;
+let dialogs = 0;
 
 /** A labelled field; `children` is a function that gets what the input needs. */
 export function Field({ label, hint, error, optional, children, wide }) {
@@ -22,6 +23,8 @@ export function Field({ label, hint, error, optional, children, wide }) {
 /** A window above the page, that Escape closes; a `firm` one only its own buttons. */
 export function Dialog({ title, onClose, children, wide, firm = false }) {
   const dialog = useRef(null);
+  const name = useRef(null);
+  name.current ??= `dialog-${(dialogs += 1)}`;
   useLayoutEffect(() => {
     const before = document.activeElement;
     const shown = dialog.current;
@@ -37,11 +40,11 @@ export function Dialog({ title, onClose, children, wide, firm = false }) {
     event.preventDefault();
     if (!firm) onClose();
   };
-  // A browser heeds a refused Escape once; the next one it takes by itself.
-  const press = (event) => firm && event.key === 'Escape' && event.preventDefault();
-  return html`<dialog ref=${dialog} class="dialog ${wide ? 'wide' : ''}" aria-labelledby="dialog-title" closedby=${firm ? 'none' : undefined} onCancel=${close} onKeyDown=${press}>
+  // A browser heeds a refused Escape once; the next one it would take by itself.
+  const press = (event) => event.key === 'Escape' && close(event);
+  return html`<dialog ref=${dialog} class="dialog ${wide ? 'wide' : ''}" aria-labelledby=${name.current} closedby=${firm ? 'none' : undefined} onCancel=${close} onKeyDown=${press}>
     <header>
-      <h2 id="dialog-title">${title}</h2>
+      <h2 id=${name.current}>${title}</h2>
       ${!firm && html`<button class="button quiet icon" type="button" aria-label="Close" onClick=${onClose}><${Icon} name="close" size="18" /></button>`}
     </header>
     ${children}
@@ -49,11 +52,11 @@ export function Dialog({ title, onClose, children, wide, firm = false }) {
 }
 
 /** Ask before something that cannot be taken back. */
-export function Confirm({ title, children, action, danger = true, busy, onConfirm, onClose }) {
+export function Confirm({ title, children, action, keep = 'Keep as it is', danger = true, busy, onConfirm, onClose }) {
   return html`<${Dialog} title=${title} onClose=${onClose}>
     <div class="dialog-body">${children}</div>
     <footer>
-      <button class="button" type="button" onClick=${onClose}>Keep as it is</button>
+      <button class="button" type="button" onClick=${onClose}>${keep}</button>
       <button class="button ${danger ? 'danger' : 'primary'}" type="button" disabled=${busy} onClick=${onConfirm}>${action}</button>
     </footer>
   <//>`;

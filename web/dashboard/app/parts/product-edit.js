@@ -3,7 +3,7 @@ import { Problem, read } from '../core/api.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { useAsking } from './asking.js';
 import { Trouble } from './basics.js';
-import { Dialog, notify } from './forms.js';
+import { Confirm, Dialog, notify } from './forms.js';
 import { fromFields, NAMES, ProductFields, toFields } from './product-form.js';
 
 const UNREAD = {
@@ -25,6 +25,7 @@ export function ProductEdit({ product, onSaved, onClose }) {
   const [fields, setFields] = useState(() => toFields(product));
   const [theirs, setTheirs] = useState(null);
   const [unread, setUnread] = useState(null);
+  const [leaving, setLeaving] = useState(false);
   const { busy, problem: refusal, ask } = useAsking('The edit');
   const problem = refusal ?? unread;
 
@@ -45,6 +46,7 @@ export function ProductEdit({ product, onSaved, onClose }) {
     notify('Saved.', 'good');
     return onSaved(saved);
   };
+  const leave = () => (same(fields, toFields(base)) ? onClose() : setLeaving(true));
   const takeTheirs = () => {
     setBase(theirs);
     setFields(toFields(theirs));
@@ -54,7 +56,7 @@ export function ProductEdit({ product, onSaved, onClose }) {
     event.preventDefault();
     save(base.version);
   };
-  return html`<${Dialog} title="Edit product" onClose=${onClose} wide>
+  return html`<${Dialog} title="Edit product" onClose=${leave} wide>
     <form onSubmit=${submit}>
       <div class="dialog-body">
         ${problem && html`<${Trouble} error=${problem} />`}
@@ -65,11 +67,13 @@ export function ProductEdit({ product, onSaved, onClose }) {
           <button class="button" type="button" onClick=${takeTheirs}>Start from theirs</button>
           <button class="button primary" type="button" disabled=${busy} onClick=${() => save(theirs.version)}>Save mine on top</button>
         </footer>` : html`<footer>
-          <button class="button" type="button" onClick=${onClose}>Cancel</button>
+          <button class="button" type="button" onClick=${leave}>Cancel</button>
           <button class="button primary" disabled=${busy}>${busy ? 'Saving…' : 'Save'}</button>
         </footer>`}
     </form>
-  <//>`;
+  <//>
+  ${leaving && html`<${Confirm} title="Discard what you typed?" action="Discard" keep="Go on editing" onConfirm=${onClose} onClose=${() => setLeaving(false)}>
+    <p>It is not saved yet.</p><//>`}`;
 }
 
 function Conflict({ fields, base, theirs }) {
