@@ -53,8 +53,13 @@ def list_stock(query: PageQuery) -> Response:
 def check_stock(product_id: UUID, query: StockQuery) -> Response:
     """The stock of a product.
 
-    `stock` is what can be sold: `onHand` less `reserved`. With `at` it is answered as of that
-    time, from the ledger.
+    `stock` is what can be sold: `onHand` less `reserved`.
+
+    With `at` the counts are answered as of that time, from the ledger: those after the last
+    change made then or before. `version` and `updatedAt` are of that change. Before the first one
+    all counts and `version` are 0, also at a time when there was no such product yet, and
+    `updatedAt` is when the product was created, which may then be later than `at`.
+    `lowStockThreshold` is always the present one.
     """
     with services().database.statement() as connection:
         if query.at is None:
@@ -117,6 +122,8 @@ def movements(query: MovementsQuery) -> Response:
     `Accept: text/csv`.
     """
     place = decode_cursor(query.cursor, UUID, int)
+    if place and query.product_id not in (None, place[0]):
+        raise Invalid(("?cursor", "is no cursor of this product's list"))
     if query.from_ is not None and query.to is not None and query.from_ > query.to:
         raise Invalid(("?to", "must not be before from"))
     wanted = {

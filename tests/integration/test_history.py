@@ -88,13 +88,28 @@ def test_pages_of_the_ledger_leave_nothing_out(client: Any, shop: list[str], que
     assert len(seen) == (3 if query else 6)
 
 
+def test_a_cursor_is_refused_with_another_product(client: Any, shop: list[str]) -> None:
+    mug, cup, _ = shop
+    for query in ("", f"&productId={cup}"):
+        cursor = client.get(f"{MOVEMENTS}?limit=1{query}").json["nextCursor"]
+        (of, other) = (cup, mug) if query else (mug, cup)
+        assert client.get(f"{MOVEMENTS}?productId={of}&cursor={cursor}").status_code == 200
+        refused = client.get(f"{MOVEMENTS}?productId={other}&cursor={cursor}")
+        check_problem(refused, 422)
+        assert [one["pointer"] for one in refused.json["errors"]] == ["?cursor"]
+
+
 def test_stock_as_of_a_time_is_what_the_ledger_says(client: Any, shop: list[str]) -> None:
     path = f"/api/inventory/stock/{shop[0]}"
     ledger = client.get(f"{MOVEMENTS}?productId={shop[0]}").json["items"]
     for movement in ledger:
         then = client.get(f"{path}?at={movement['createdAt']}").json
         assert then["version"] >= movement["version"]
-    assert client.get(f"{path}?at=2020-01-01T00:00:00Z").json["onHand"] == 0
+    before = client.get(f"{path}?at=2020-01-01T00:00:00Z").json
+    assert [before[name] for name in ("stock", "onHand", "reserved", "version")] == [0] * 4
+    made = client.get(f"/api/products/{shop[0]}").json
+    assert before["updatedAt"] == made["createdAt"]
+    assert before["lowStockThreshold"] == made["lowStockThreshold"]
     assert client.get(f"{path}?at=2100-01-01T00:00:00Z").json["stock"] == 7
 
 
