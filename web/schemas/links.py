@@ -26,7 +26,9 @@ _PRODUCT = {
         "Take some into the house",
         {"productId": _ID, "quantity": 1, "type": "increment"},
     ),
-    "count": _with_body("countStock", "Count it", {"productId": _ID, "counted": 1}),
+    "count": _with_body(
+        "countStock", "Count it", {"productId": _ID, "counted": 1, "reason": "Stock-take"}
+    ),
     "order": _with_body(
         "createOrder",
         "Order it",
