@@ -170,7 +170,7 @@ def test_what_was_tried_again_elsewhere_is_not_offered(
     # The list says which ones need nobody any more, and asks about none when none is left.
     expect(row).to_contain_text("Tried again")
     assert api.post("/api/operations/retry", json={"kind": "adjust-stock"}).status_code == 202
-    expect(listed.get_by_role("button", name="Retry all of this kind")).to_have_count(0)
+    expect(listed.get_by_role("button", name="Retry all: Adjust stock")).to_have_count(0)
     # Another window that does not know yet is told so in plain words, and where it is.
     stale.get_by_role("button", name="Try again").click()
     expect(stale.locator(".notice", has_text="tried it again already")).to_be_visible()
@@ -178,3 +178,39 @@ def test_what_was_tried_again_elsewhere_is_not_offered(
     what = stale.get_by_role("region", name="What happened")
     expect(what.get_by_role("link", name=again[-8:])).to_be_visible()
     expect(stale.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_each_kind_that_was_given_up_can_be_tried_again_as_a_whole(
+    window: Window, api: Api, service: Service, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Two kinds")
+    waits = {"Prefer": "wait=20"}
+    adjusted = {"productId": product_id, "quantity": 1, "type": "increment"}
+    counted = {"productId": product_id, "counted": 7, "reason": "counted"}
+    for path, body in (("adjust", adjusted), ("counts", counted)):
+        ended = api.post(f"/api/inventory/{path}", json=body, headers=waits)
+        assert ended.status_code == 200, ended.text
+        given_up(service, ended.json()["id"])
+    page = window("#/operations?status=dead")
+    for kind in ("Adjust stock", "Count stock"):
+        button = page.get_by_role("button", name=f"Retry all: {kind}")
+        button.click()
+        page.get_by_role("dialog").get_by_role("button", name="Try again").click()
+        expect(page.locator(".notice", has_text="tried again").first).to_be_visible()
+        expect(button).to_have_count(0)
+
+
+def test_an_address_with_filters_that_are_none_shows_the_list(window: Window) -> None:
+    page = window("#/operations?status=lost&kind=adjust-everything")
+    expect(page.get_by_role("table", name="Operations").locator(".row").first).to_be_visible()
+    expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    kind = page.get_by_role("combobox", name="Kind")
+    assert "repair-stock" in kind.locator("option").evaluate_all("all => all.map(one => one.value)")
+    for address in ("products?status=sold&sort=colour", "alerts?status=loud&about=weather"):
+        page.goto(f"/#/{address}")
+        expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+        expect(page.locator(".skeleton")).to_have_count(0)
+        expect(page.locator('.filters [aria-pressed="true"]').first).to_be_visible()
+        expect(page.locator("main [role=alert]")).to_have_count(0)

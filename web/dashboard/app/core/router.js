@@ -64,6 +64,11 @@ export function go(...parts) {
   location.hash = href(...parts);
 }
 
+/** A word of an address that anybody may have written: one of those known, or none. */
+export function oneOf(known, word) {
+  return known.includes(word) ? word : '';
+}
+
 /** Change the query of the place where one is, without a new step in the history. */
 export function setQuery(change) {
   const { steps, query } = route.get();

@@ -2,7 +2,7 @@
 import { number, words } from '../core/format.js';
 import { html } from '../core/html.js';
 import { usePages } from '../core/pages.js';
-import { href, setQuery, useRoute } from '../core/router.js';
+import { href, oneOf, setQuery, useRoute } from '../core/router.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useAfter } from '../parts/after.js';
 import { Cell, EndlessList } from '../parts/list.js';
@@ -12,9 +12,12 @@ const SUBJECTS = [['', 'Stock'], ['system', 'Service']];
 const COLUMNS = [['Product'], ['Severity'], ['Left', 'num'], ['Threshold', 'num wide-only'], ['Raised', 'num'], ['Resolved', 'num wide-only']];
 const SYSTEM_COLUMNS = [['What'], ['State'], ['Raised', 'num'], ['Resolved', 'num wide-only']];
 
+const namesOf = (choices) => choices.map(([name]) => name);
+
 export function AlertsPage() {
   const { query } = useRoute();
-  const { status = '', about = '' } = query;
+  const status = oneOf(namesOf(VIEWS), query.status);
+  const about = oneOf(namesOf(SUBJECTS), query.about);
   const List = about === 'system' ? SystemAlerts : StockAlerts;
   return html`
     <${PageHead} title="Alerts" />

@@ -4,7 +4,7 @@ import { duration, number, plural, shortId, words } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { follow } from '../core/live.js';
 import { usePages } from '../core/pages.js';
-import { href, setQuery, useRoute } from '../core/router.js';
+import { href, oneOf, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { useStore } from '../core/store.js';
 import { Ago, Card, Choice, Empty, Loaded, OperationBadge, PageHead, statusWord } from '../parts/basics.js';
@@ -18,7 +18,7 @@ import { Pulse } from '../parts/pulse.js';
 
 const STATUSES = ['queued', 'succeeded', 'failed', 'dead'];
 const NONE = { queued: 'Nothing is waiting', failed: 'Nothing was refused', dead: 'Nothing was given up' };
-const KINDS = ['adjust-stock', 'count-stock', 'adjust-many', 'create-order', 'change-order-status', 'check-alerts', 'rebuild-rollups'];
+const KINDS = ['adjust-stock', 'count-stock', 'adjust-many', 'create-order', 'change-order-status', 'check-alerts', 'rebuild-rollups', 'repair-stock', 'repair-stream'];
 // Those of other keys are told to nobody else: they are looked for.
 const EVERY_MILLISECONDS = 2500;
 const COLUMNS = [['Operation'], ['About', 'wide-only'], ['Status'], ['Took', 'num wide-only'], ['Accepted', 'num']];
@@ -38,7 +38,8 @@ function useOperations(query) {
 
 export function OperationsPage() {
   const { query } = useRoute();
-  const { status, kind } = query;
+  const status = oneOf(STATUSES, query.status);
+  const kind = oneOf(KINDS, query.kind);
   const pages = useOperations({ status, kind });
   const activity = useActivity();
   const empty = status || kind
@@ -46,7 +47,7 @@ export function OperationsPage() {
     : html`<${Empty} title="No operations yet">Every change of stock and of orders is one.<//>`;
   return html`
     <${PageHead} title="Operations">
-      ${may('admin') && status === 'dead' && kind && someLeft(pages) && html`<${RetryAll} kind=${kind} onDone=${pages.reload} />`}
+      ${may('admin') && status === 'dead' && kindsLeft(pages, kind).map((one) => html`<${RetryAll} key=${one} kind=${one} onDone=${pages.reload} />`)}
       ${may('write') && html`<a class="button" href=${href('operations', 'upload')}><${Icon} name="upload" size="18" />Upload stock</a>`}
     <//>
     <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<${Pulse} activity=${data} wide />`}<//><//>
@@ -73,8 +74,12 @@ function Filters({ status, kind, pages }) {
   </form>`;
 }
 
-/** Whether there may be a given-up one in the list that nobody has tried again. */
-const someLeft = ({ items, done }) => !done || items.some((one) => one.status === 'dead' && !one.retriedBy);
+/** The kinds of which there is, or below may be, a given-up one that nobody has tried again. */
+function kindsLeft({ items, done }, kind) {
+  if (kind && !done) return [kind];
+  const left = items.filter((one) => one.status === 'dead' && !one.retriedBy).map((one) => one.kind);
+  return [...new Set(left)].sort();
+}
 
 function why(operation) {
   const text = outcome(operation);
@@ -115,7 +120,7 @@ function RetryAll({ kind, onDone }) {
     setAsking(false);
     onDone();
   };
-  return html`<button class="button" type="button" onClick=${() => setAsking(true)}>Retry all of this kind</button>
+  return html`<button class="button" type="button" onClick=${() => setAsking(true)}>Retry all: ${words(kind)}</button>
     ${asking && html`<${Confirm} title="Try these again?" action="Try again" danger=${false} busy=${busy} onConfirm=${retry} onClose=${() => setAsking(false)}>
       <p>Each given-up operation of the kind “${words(kind)}” that nobody has tried again becomes a new one at the end of the line; up to 500 at once.</p><//>`}`;
 }
