@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+
+from tests.functional.service import Api
 
 Window = Callable[..., Page]
 DURATIONS = {
@@ -49,3 +51,68 @@ def test_tiles_on_their_way_and_tiles_without_an_answer_look_like_it(
     tiles.get_by_role("button", name="Try again").click()
     expect(tiles.get_by_role("alert")).to_have_count(0)
     expect(tiles.locator(".tile").first).to_contain_text("product")
+
+
+def is_whole(place: Locator) -> bool:
+    """Whether nothing of it is cut off or stands out of it."""
+    return bool(place.evaluate("one => one.scrollWidth <= one.clientWidth"))
+
+
+def test_large_amounts_stay_within_their_places(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Crown jewels", price=9_999_999.99, stock=900_000)
+    order = {
+        "items": [{"productId": product_id, "quantity": 400_000}],
+        "customerId": "c-crown",
+        "shippingAddress": "The Tower",
+    }
+    waits = {"Prefer": "wait=20"}
+    made = api.post("/api/pms/orders", json=order, headers=waits).json()
+    for status in ("confirmed", "processing", "shipped", "delivered"):
+        step = {"status": status}
+        path = f"/api/pms/orders/{made['orderId']}/status"
+        assert api.patch(path, json=step, headers=waits).status_code == 200
+    page = window("#/orders")
+    for width in (390, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto("/#/orders?customerId=c-crown")
+        total = page.locator(".row .money").first
+        expect(total).to_contain_text("4tn")
+        expect(total.locator("[title*='999,996,000']")).to_have_count(1)
+        assert is_whole(total)
+        page.goto("/#/")
+        expect(page.get_by_role("region", name="Sales").locator("dd").first).to_contain_text("tn")
+        expect(page.locator(".tile").first).to_contain_text("tn")
+        for one in [*page.locator(".tile").all(), *page.locator(".figures > div").all()]:
+            assert is_whole(one), (width, one.inner_text())
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_numbers_are_written_as_the_reader_writes_them(
+    windows: Any, admin_key: str, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("412")
+    page: Page = windows.open(admin_key, "#/orders", locale="ar-EG")
+    told = page.evaluate(
+        """async () => {
+            const main = document.querySelector('script[type=module]').src;
+            const { duration } = await import(new URL('core/format.js', main));
+            return duration(90000);
+        }"""
+    )
+    assert told.isascii() is False
+    assert not any(letter in told for letter in "0123456789")
+    # A status without an order has no count, rather than a 0 in other digits.
+    counts = page.get_by_role("group", name="Status").locator(".count")
+    assert "0" not in counts.all_inner_texts()
+    product_id = new_product(name="Priced", price=5)
+    page = windows.open(admin_key, f"#/products/{product_id}")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Price").fill("7.5")
+    assert api.patch(f"/api/pms/products/{product_id}", json={"price": 6}).status_code == 200
+    page.get_by_role("button", name="Save").click()
+    price = page.get_by_role("dialog").get_by_role("row", name="Price")
+    expect(price).to_contain_text("US$5.00")
+    expect(price).to_contain_text("US$6.00")
+    expect(price).to_contain_text("US$7.50")

@@ -1,6 +1,7 @@
 """Keys and alerts on the screen."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
@@ -204,3 +205,34 @@ def test_keys_stand_straight_and_ones_own_is_marked_on_a_phone_too(
     mine = page.locator(".row", has_text="yours").locator(".fine").first
     # What is cut off is at its end.
     assert mine.inner_text().startswith("yours")
+
+
+def test_a_key_says_when_it_ends(window: Window, api: Api) -> None:
+    for name, days in (("ends soon", 2), ("ends later", 40)):
+        end = (datetime.now(UTC) + timedelta(days=days, hours=1)).isoformat()
+        made = api.post("/api/keys", json={"name": name, "scopes": ["read"], "expiresAt": end})
+        assert made.status_code == 201
+    page = window("#/keys", viewport={"width": 390, "height": 844})
+    soon = page.locator(".row", has_text="ends soon").locator(".badge")
+    expect(soon).to_have_text("Active, ends in 2 days")
+    expect(soon).to_have_class("badge warn")
+    later = page.locator(".row", has_text="ends later").locator(".badge")
+    expect(later).to_have_text("Active, ends next mo")
+    expect(later).to_have_class("badge done")
+    assert soon.evaluate("one => one.getBoundingClientRect().right <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_draft_that_never_had_stock_is_not_out_of_it(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Not begun")
+    page = window("#/products?q=Not+begun")
+    figure = page.locator(".row .stock")
+    expect(figure).to_have_text("0")
+    expect(figure).not_to_contain_class("bad")
+    waits = {"Prefer": "wait=20"}
+    for kind in ("increment", "decrement"):
+        body = {"productId": product_id, "quantity": 1, "type": kind}
+        assert api.post("/api/inventory/adjust", json=body, headers=waits).status_code == 200
+    expect(figure).to_have_text("0 (out of stock)")

@@ -93,3 +93,8 @@ def test_whoever_waits_for_the_service_can_sign_out(windows: Any, admin_key: str
     page.get_by_label("API key").fill(admin_key)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+def test_who_signs_in_goes_on_at_the_heading(windows: Any, admin_key: str) -> None:
+    page: Page = windows.open(admin_key)
+    expect(page.get_by_role("heading", name="Overview")).to_be_focused()

@@ -31,7 +31,12 @@ export function money(value, code = currency) {
   return number(value, { style: 'currency', currency: code });
 }
 
-/** The same without cents, and short if large. */
+/** The same in a few letters: $1.23M. */
+export function shortMoney(value, code = currency) {
+  return number(value, { style: 'currency', currency: code, notation: 'compact', maximumFractionDigits: 2 });
+}
+
+/** An amount without cents, and short if large. */
 export function roundMoney(value, code = currency) {
   const large = Math.abs(value) >= 100000;
   const digits = large ? { notation: 'compact', maximumFractionDigits: 1 } : { maximumFractionDigits: 0 };
@@ -63,7 +68,7 @@ export function duration(milliseconds) {
 }
 
 const SECOND = 1000;
-const split = (count, size, large, small) => `${number(Math.floor(count / size))} ${large} ${count % size} ${small}`;
+const split = (count, size, large, small) => `${number(Math.floor(count / size))} ${large} ${number(count % size)} ${small}`;
 
 /** A day and a time; with seconds if `timeStyle` is medium. */
 export function dateTime(value, timeStyle = 'medium') {

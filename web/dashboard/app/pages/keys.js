@@ -1,9 +1,10 @@
 // API keys: making, rotating and revoking them.
 import { call, Problem } from '../core/api.js';
-import { dateTime, number } from '../core/format.js';
+import { dateTime, number, relative } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { adopt, session } from '../core/session.js';
+import { useNow } from '../core/store.js';
 import { useAsking } from '../parts/asking.js';
 import { Ago, Badge, Empty, PageHead, Trouble } from '../parts/basics.js';
 import { Confirm, Dialog, Field, notify } from '../parts/forms.js';
@@ -13,11 +14,22 @@ import { showSecret } from '../parts/secrets.js';
 
 const SCOPES = [['read', 'Read', 'looks at everything'], ['write', 'Write', 'reads, and changes products, stock and orders'], ['admin', 'Admin', 'does everything, keys included']];
 const EVERY_MILLISECONDS = 5000;
+const MINUTE_MILLISECONDS = 60000;
+const SOON_MILLISECONDS = 7 * 86400000;
 const COLUMNS = [['Key'], ['State'], ['Rate', 'wide-only'], ['Made', 'num wide-only'], ['Actions', 'acts', true]];
 
 function stateOf(key) {
   if (key.revokedAt) return 'revoked';
   return key.expiresAt && new Date(key.expiresAt) < new Date() ? 'expired' : 'active';
+}
+
+/** An active key that has an end says when, and warns when that is soon. */
+function State({ apiKey }) {
+  const now = useNow(MINUTE_MILLISECONDS);
+  const state = stateOf(apiKey);
+  if (state !== 'active' || !apiKey.expiresAt) return html`<${Badge} status=${state} />`;
+  const isSoon = new Date(apiKey.expiresAt) - now < SOON_MILLISECONDS;
+  return html`<span title="Ends ${dateTime(apiKey.expiresAt)}"><${Badge} tone=${isSoon ? 'warn' : 'done'}>Active, ends ${relative(apiKey.expiresAt, now)}<//></span>`;
 }
 
 /** "1000/minute" as people write it: 1,000 a minute. */
@@ -40,9 +52,9 @@ export function KeysPage() {
     <${PageHead} title="Keys"><${Fresh} pages=${pages} /><button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size="18" />New key</button><//>
     <${EndlessList} label="API keys" pages=${pages} columns=${COLUMNS} empty=${html`<${Empty} title="No keys" />`} row=${(key) => html`
       <${Cell} kind="main"><b>${key.name}</b><span class="fine">${key.id === session.get().key?.id ? 'yours · ' : ''}${key.scopes.join(', ')} · <code>${key.hint}</code></span><//>
-      <${Cell} kind="state"><${Badge} status=${stateOf(key)} /><//>
+      <${Cell} kind="state"><${State} apiKey=${key} /><//>
       <${Cell} kind="wide-only fine" name="Rate">${key.rate ? rateOf(key.rate) : 'as installed'}<//>
-      <${Cell} kind="num fine wide-only" name="Made"><span title=${key.expiresAt ? `Ends ${dateTime(key.expiresAt)}` : undefined}><${Ago} at=${key.createdAt} /></span><//>
+      <${Cell} kind="num fine wide-only" name="Made"><${Ago} at=${key.createdAt} /><//>
       <${Cell} kind="acts">${!key.revokedAt && html`
         <button class="button small" type="button" aria-label="Rotate ${key.name}" onClick=${() => setAsked(['rotate', key])}>Rotate</button>
         <button class="button small danger" type="button" aria-label="Revoke ${key.name}" onClick=${() => setAsked(['revoke', key])}>Revoke</button>`}<//>`} />

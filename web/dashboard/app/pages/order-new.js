@@ -82,7 +82,7 @@ function Finder({ onAdd, items, stocks, onSight }) {
     ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} />`}
     <ul class="plain-list finder">${found.map((product) => html`<li key=${product.id}>
       <span class="grow"><b>${product.name}</b> ${product.status === 'draft' && html`<${Badge} status="draft" />`} ${units(product) > 0 && html`<${Badge} tone="good">${number(units(product))} in the order<//>`}<br />
-        <span class="fine">${product.sku ?? 'no SKU'} · ${money(product.price)} · <${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /> can be sold</span></span>
+        <span class="fine">${product.sku ?? 'no SKU'} · ${money(product.price)} · <${StockFigure} stock=${stocks.get(product.id)} product=${product} /> can be sold</span></span>
       <button class="button small" type="button" aria-label="Add ${product.name}" onClick=${() => press(product)}><${Icon} name="plus" size="16" />Add</button></li>`)}</ul>
     ${resource.data && !found.length && html`<${Empty} title=${q ? 'No product is called that' : 'No products yet'}>${!q && html`<a href=${href('products', 'new')}>Create the first one</a>`}<//>`}
     ${resource.data?.nextCursor && html`<p class="fine">The first ${number(SHOWN)} are shown; type to find others.</p>`}`;

@@ -56,7 +56,7 @@ function Rejected({ reason }) {
 }
 
 function Items({ order }) {
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Items"><table>
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Table of items"><table>
     <thead><tr><th scope="col">Product</th><th scope="col" class="num">Price</th><th scope="col" class="num">Units</th><th scope="col" class="num">Amount</th></tr></thead>
     <tbody>${order.items.map((item) => html`<tr key=${item.productId}>
       <th scope="row"><a href=${href('products', item.productId)}>${item.name}</a></th>

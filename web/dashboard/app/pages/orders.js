@@ -1,5 +1,5 @@
 // Orders: an endless list by status and time, with what is new coming in by itself.
-import { money, number, plural, shortId, words } from '../core/format.js';
+import { number, plural, shortId, words } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
@@ -9,6 +9,7 @@ import { useActivity, useAfter } from '../parts/after.js';
 import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList, Fresh } from '../parts/list.js';
+import { Money } from '../parts/money.js';
 
 const STATUSES = ['queued', 'pending', 'confirmed', 'processing', 'shipped', 'delivered', 'cancelled', 'rejected'];
 const TIMES = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['between', 'Between…']];
@@ -67,7 +68,7 @@ export function OrdersPage() {
       <${Cell} kind="wide-only" name="Customer">${order.customerId}<//>
       <${Cell} kind="wide-only" name="Items">${plural(order.items.reduce((sum, item) => sum + item.quantity, 0), 'unit')}<//>
       <${Cell} kind="state"><${Badge} status=${order.status} /><//>
-      <${Cell} kind="num strong money" name="Total">${money(order.total, order.currency)}<//>
+      <${Cell} kind="num strong money" name="Total"><${Money} value=${order.total} code=${order.currency} /><//>
       <${Cell} kind="num fine" name="Accepted"><${Ago} at=${order.createdAt} /><//>`} />`;
 }
 
@@ -82,7 +83,7 @@ function Filters({ query, pages }) {
   const counts = activity.data?.orders ?? {};
   return html`<form class="filters" role="search" aria-label="Filter orders" onSubmit=${(event) => event.preventDefault()}>
     <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
-      options=${[['', 'All'], ...STATUSES.map((status) => [status, words(status), counts[status] && number(counts[status])])]} />
+      options=${[['', 'All'], ...STATUSES.map((status) => [status, words(status), counts[status] ? number(counts[status]) : null])]} />
     <label class="narrow"><span class="visually-hidden">Accepted</span>
       <select value=${query.time ?? ''} onChange=${(event) => setQuery({ time: event.target.value })}>
         ${TIMES.map(([time, name]) => html`<option key=${time} value=${time}>${name}</option>`)}

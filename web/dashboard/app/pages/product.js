@@ -40,7 +40,7 @@ export function ProductPage({ id }) {
       <div class="stack">
         <${Card} title="Stock" aside=${stock && html`<span class="fine">changed <${Ago} at=${changedAt(stock, ledger.items)} /></span>`}>
           <dl class="figures big">
-            <div><dt>Can be sold</dt><dd data-testid="stock"><${StockFigure} stock=${stock} threshold=${product.lowStockThreshold} /></dd></div>
+            <div><dt>Can be sold</dt><dd data-testid="stock"><${StockFigure} stock=${stock} product=${product} /></dd></div>
             <div><dt>In the house</dt><dd>${number(stock?.onHand)}</dd></div>
             <div><dt>Held by orders</dt><dd>${number(stock?.reserved)}</dd></div>
           </dl>

@@ -1,13 +1,13 @@
 // Products: an endless list with live stock.
-import { money, number } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
-import { href, setQuery, useRoute } from '../core/router.js';
+import { href, oneOf, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
 import { Cell, EndlessList, Fresh } from '../parts/list.js';
+import { Money } from '../parts/money.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
 
@@ -18,9 +18,15 @@ const SORTS = [
 const EVERY_MILLISECONDS = 4000;
 const COLUMNS = [['Product'], ['Category', 'wide-only'], ['Status'], ['Price', 'num'], ['Can be sold', 'num'], ['Changed', 'num wide-only']];
 
+/** The filters of an address that anybody may have written: what is none is left out. */
+function filtersOf({ q, status, categoryId, sort }) {
+  const names = SORTS.map(([name]) => name);
+  return { q, status: oneOf(['published', 'draft'], status), categoryId, sort: oneOf(names, sort) || names[0] };
+}
+
 export function ProductsPage() {
-  const { query } = useRoute();
-  const { q, status, categoryId, sort = '-createdAt' } = query;
+  const query = filtersOf(useRoute().query);
+  const { q, status, categoryId, sort } = query;
   const pages = usePages('/api/products', { q, status, categoryId, sort }, { every: EVERY_MILLISECONDS });
   const [stocks, onSight] = useStocks();
   const [cleared, setCleared] = useState(0);
@@ -44,8 +50,8 @@ export function ProductsPage() {
       <${Cell} kind="main"><a href=${href('products', product.id)}>${product.name}</a><span class="fine">${product.sku ?? 'no SKU'}</span><//>
       <${Cell} kind="wide-only" name="Category">${product.categoryId}<//>
       <${Cell} kind="state"><${Badge} status=${product.status} /><//>
-      <${Cell} kind="num" name="Price">${money(product.price)}<//>
-      <${Cell} kind="num strong" name="Can be sold"><${StockFigure} stock=${stocks.get(product.id)} threshold=${product.lowStockThreshold} /><span class="narrow-only"> to sell</span><//>
+      <${Cell} kind="num" name="Price"><${Money} value=${product.price} /><//>
+      <${Cell} kind="num strong" name="Can be sold"><${StockFigure} stock=${stocks.get(product.id)} product=${product} /><span class="narrow-only"> to sell</span><//>
       <${Cell} kind="num fine wide-only" name="Changed"><${Ago} at=${product.updatedAt} /><//>`} />`;
 }
 
@@ -60,7 +66,7 @@ function Filters({ query, pages }) {
     <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
       options=${[['', 'All'], ['published', 'Published'], ['draft', 'Draft']]} />
     <label class="narrow"><span class="visually-hidden">Sort by</span>
-      <select value=${query.sort ?? '-createdAt'} onChange=${(event) => setQuery({ sort: event.target.value })}>
+      <select value=${query.sort} onChange=${(event) => setQuery({ sort: event.target.value })}>
         ${SORTS.map(([sort, name]) => html`<option key=${sort} value=${sort}>${name}</option>`)}
       </select></label>
     <${Fresh} pages=${pages} title="Stock changes here the moment that it does; all else is looked for again and again." />

@@ -1,6 +1,7 @@
 // Signing in with an API key, which this tab keeps until it is closed.
 import { html, useEffect, useState } from '../core/html.js';
 import { resume, signIn, signOut } from '../core/session.js';
+import { PageHead } from '../parts/basics.js';
 import { Field } from '../parts/forms.js';
 import { Mark } from '../parts/mark.js';
 
@@ -8,6 +9,8 @@ export function SignIn({ busy, refusal }) {
   const [secret, setSecret] = useState('');
   useEffect(() => {
     document.title = 'Sign in · Backend PMS';
+    // Whoever signs in here goes on at the heading of what comes.
+    PageHead.moved = true;
   }, []);
   const submit = (event) => {
     event.preventDefault();

@@ -1,5 +1,5 @@
 // Adjusting or counting a product's stock: pending at once, then done or refused, by its own event.
-import { number, plural, words } from '../core/format.js';
+import { number, plural, signed, words } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { useSubmission } from '../core/operations.js';
 import { href } from '../core/router.js';
@@ -45,7 +45,7 @@ function Step({ step, productId, name }) {
     ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })
     : send('POST', '/api/inventory/adjust', { productId, quantity: step.quantity, type: step.type, reason: step.reason }));
   if (state.phase === 'idle') queueMicrotask(() => step.sent || ((step.sent = true), start()));
-  const text = step.type === 'count' ? `Count ${number(step.quantity)}` : `${step.type === 'increment' ? '+' : '−'}${number(step.quantity)}`;
+  const text = step.type === 'count' ? `Count ${number(step.quantity)}` : signed(step.type === 'increment' ? step.quantity : -step.quantity);
   return html`<li class="step ${state.phase}" data-phase=${state.phase}>
     <b>${text}</b><${StepBadge} phase=${state.phase} />
     <span class="grow">${outcome(state)}</span>

@@ -43,7 +43,7 @@ function Movements({ items, pages }) {
     if (items.length < most + 2 * AT_ONCE) pages.more();
   };
   if (!items.length) return html`<${Empty} title="Nothing has moved yet">What is added, taken out, counted, reserved or shipped stands here.<//>`;
-  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Movements"><table class="movements">
+  return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Table of movements"><table class="movements">
       <thead><tr><th scope="col">What</th><th scope="col">Why</th><th scope="col" class="num">House</th><th scope="col" class="num">Held</th><th scope="col" class="num">After</th><th scope="col" class="num">When</th></tr></thead>
       <tbody>${items.slice(0, most).map((item) => html`<${Kept} key=${item.version} of=${[item]} draw=${(row) => html`<tr>
         <th scope="row"><a href=${href('operations', row.operationId)}>${words(row.kind)}</a></th>

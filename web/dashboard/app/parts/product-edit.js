@@ -1,5 +1,6 @@
 // Editing a product: nobody's change is lost, and whoever comes second chooses.
 import { Problem, read } from '../core/api.js';
+import { money } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { useAsking } from './asking.js';
 import { Trouble } from './basics.js';
@@ -76,6 +77,12 @@ export function ProductEdit({ product, onSaved, onClose }) {
     <p>It is not saved yet.</p><//>`}`;
 }
 
+/** What stands in a field, as people read it. */
+function shown(name, text) {
+  const isMoney = name === 'price' && text !== '' && Number.isFinite(Number(text));
+  return isMoney ? money(Number(text)) : text || '–';
+}
+
 function Conflict({ fields, base, theirs }) {
   // The fields are gone, and the focus with them: who uses the keyboard goes on from here.
   const told = useRef(null);
@@ -88,9 +95,9 @@ function Conflict({ fields, base, theirs }) {
       changed is saved on top of theirs, and the rest stays as they have it; or begin again from theirs.</p>
     <div class="table-scroll" tabindex="0" role="region" aria-label="What differs"><table>
       <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">Theirs</th><th scope="col">Yours</th></tr></thead>
-      <tbody>${rows.map((name) => html`<tr key=${name}><th scope="row">${NAMES[name]}</th><td>${before[name] || '–'}</td>
-        <td class=${now[name] !== before[name] ? 'differs' : ''}>${now[name] || '–'}</td>
-        <td class=${fields[name] !== before[name] ? 'differs' : ''}>${fields[name] === before[name] ? html`<span class="fine">as theirs</span>` : fields[name] || '–'}</td></tr>`)}</tbody>
+      <tbody>${rows.map((name) => html`<tr key=${name}><th scope="row">${NAMES[name]}</th><td>${shown(name, before[name])}</td>
+        <td class=${now[name] !== before[name] ? 'differs' : ''}>${shown(name, now[name])}</td>
+        <td class=${fields[name] !== before[name] ? 'differs' : ''}>${fields[name] === before[name] ? html`<span class="fine">as theirs</span>` : shown(name, fields[name])}</td></tr>`)}</tbody>
     </table></div>
   </div>`;
 }

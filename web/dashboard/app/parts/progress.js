@@ -1,5 +1,5 @@
 // How far an operation of many rows is.
-import { number, percent, plural } from '../core/format.js';
+import { number, plural } from '../core/format.js';
 import { html } from '../core/html.js';
 
 /** What became of the rows, in words; `result` is the operation's. */
@@ -14,6 +14,6 @@ export function Progress({ progress, result, slim = false, label = 'Progress' })
   return html`<div class="progress ${slim ? 'slim' : ''}">
     <div class="progress-bar" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax=${total} aria-valuenow=${done}>
       <i style=${{ width: `${share}%` }}></i></div>
-    <span class="fine">${slim ? percent(share).replace('+', '') : `${number(done)} of ${plural(total, 'row')}${result?.refused != null ? `: ${outcomeOf(result)}` : ''}`}</span>
+    <span class="fine">${slim ? number(share / 100, { style: 'percent', maximumFractionDigits: 1 }) : `${number(done)} of ${plural(total, 'row')}${result?.refused != null ? `: ${outcomeOf(result)}` : ''}`}</span>
   </div>`;
 }

@@ -1,6 +1,6 @@
 // The refused rows of a bulk: the first ones to read, all of them to take away, mend and send again.
 import { call, Problem } from '../core/api.js';
-import { number, shortId } from '../core/format.js';
+import { number, shortId, signed } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { href } from '../core/router.js';
@@ -23,11 +23,11 @@ export function Refused({ id, form, tried }) {
   const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
   const aside = pages.items.length > 0 && html`<${Download} path=${path} name="refused-${shortId(id)}.csv" />`;
   return html`<${Card} title=${tried ? 'Rows that would be refused' : 'Refused rows'} aside=${aside}><${Loaded} resource=${resource} rows=${4}>${(items) => (items.length
-    ? html`<div class="table-scroll" tabindex="0" role="region" aria-label="Refused rows"><table>
+    ? html`<div class="table-scroll" tabindex="0" role="region" aria-label="Table of refused rows"><table>
         <thead><tr><th scope="col" class="num">Row</th><th scope="col">Product</th><th scope="col" class="num">Change</th><th scope="col">Why not</th></tr></thead>
         <tbody>${items.map((row) => html`<tr key=${row.row}><td class="num">${number(rowNumber(row.row, form))}</td>
           <th scope="row"><a href=${href('products', row.productId)}>${row.sku ?? shortId(row.productId)}</a></th>
-          <td class="num">${row.type === 'increment' ? '+' : '−'}${number(row.quantity)}</td><td>${row.problem.detail}</td></tr>`)}</tbody></table></div>
+          <td class="num">${signed(row.type === 'increment' ? row.quantity : -row.quantity)}</td><td>${row.problem.detail}</td></tr>`)}</tbody></table></div>
       ${COUNTED[form] && html`<p class="fine note">${COUNTED[form]}</p>`}
       ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show more</button></p>`}`
     : html`<p class="fine">${tried ? 'None would be refused.' : 'None was refused.'}</p>`)}<//><//>`;

@@ -1,15 +1,17 @@
 // Sales over time, beside the period before.
-import { calendar, money, number, percent, plural, roundMoney, shopZone } from '../core/format.js';
+import { calendar, number, percent, plural, roundMoney, shopZone } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { Card, Choice, Empty, Loaded } from './basics.js';
 import { Chart } from './chart.js';
 import { useAfter } from './after.js';
+import { Money } from './money.js';
 
 // By what the bars stand for: how many days they go back.
 const SPANS = { day: 30, week: 84, month: 365 };
 const EVERY_MILLISECONDS = 30000;
+const MOST_IN_FULL = 1e6;
 
 /** The shop's days up to its today, which may be another one than where one looks. */
 function range(groupBy) {
@@ -43,10 +45,10 @@ function Sales({ sales }) {
   const name = (index) => series[index] && calendar(series[index].period, AXIS[groupBy]);
   const title = (index) => `${groupBy === 'week' ? 'Week of ' : ''}${calendar(series[index].period, TIP)} · ${plural(series[index].orders, 'order')}`;
   return html`<dl class="figures">
-      <${Total} name="Revenue" value=${money(totals.revenue, currency)} change=${sales.change?.revenue} />
+      <${Total} name="Revenue" value=${html`<${Money} value=${totals.revenue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.revenue} />
       <${Total} name="Orders" value=${number(totals.orders)} change=${sales.change?.orders} />
       <${Total} name="Units" value=${number(totals.units)} change=${sales.change?.units} />
-      <${Total} name="Average order" value=${totals.averageOrderValue == null ? '–' : money(totals.averageOrderValue, currency)} change=${sales.change?.averageOrderValue} />
+      <${Total} name="Average order" value=${html`<${Money} value=${totals.averageOrderValue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.averageOrderValue} />
     </dl>
     ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
       <span class="fine">Days of ${sales.timezone}</span></p>`} />`}
@@ -65,6 +67,6 @@ function Total({ name, value, change }) {
 function TopProducts({ sales }) {
   return html`<details class="numbers" open><summary>Best sellers</summary><ol class="plain-list">
     ${sales.topProducts.slice(0, 5).map((one) => html`<li key=${one.productId}><a class="grow" href=${href('products', one.productId)}>${one.name}</a>
-      <span class="fine">${number(one.units)} sold</span><b>${money(one.revenue, sales.currency)}</b></li>`)}
+      <span class="fine">${number(one.units)} sold</span><b><${Money} value=${one.revenue} code=${sales.currency} most=${MOST_IN_FULL} /></b></li>`)}
   </ol></details>`;
 }

@@ -4,10 +4,14 @@ import { html, useRef } from '../core/html.js';
 
 const FLASH_MILLISECONDS = 1400;
 
-export function StockFigure({ stock, threshold }) {
+/** Where an alert could be: not for a draft of which nothing was ever there. */
+const counts = (stock, product) => product.status !== 'draft' || stock.version > 0 || stock.stock > 0;
+
+export function StockFigure({ stock, product }) {
   const flash = useRef({ began: 0, version: stock?.version });
   if (!stock) return html`<span class="fine" aria-label="not read yet">…</span>`;
-  const tone = stock.stock === 0 ? 'bad' : stock.stock <= (stock.lowStockThreshold ?? threshold) ? 'warn' : '';
+  const level = stock.stock === 0 ? 'bad' : stock.stock <= (stock.lowStockThreshold ?? product.lowStockThreshold) ? 'warn' : '';
+  const tone = counts(stock, product) ? level : '';
   const word = { bad: 'out of stock', warn: 'low' }[tone];
   // A new key has the flash begin anew; of changes that come at speed, not each one.
   const last = flash.current;
