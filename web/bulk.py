@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -121,14 +122,14 @@ def _checked(
 ) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     """Rows as they are kept, and what is wrong with the others."""
     parsed: list[tuple[int, str, BulkRowIn]] = []
-    faults: list[tuple[str, str]] = []
+    faults: list[tuple[int, tuple[str, str]]] = []
     for number, pointer, fields in piece:
         if is_csv and "quantity" in fields:
             fields["quantity"] = whole(fields["quantity"])
         try:
             parsed.append((number, pointer, _row.validate_python(fields)))
         except ValidationError as error:
-            faults += _faults(error, pointer, is_csv)
+            faults += [(number, fault) for fault in _faults(error, pointer, is_csv)]
     ids = {row.product_id for _, _, row in parsed if row.product_id is not None}
     skus = {row.sku for _, _, row in parsed if row.sku is not None}
     known, by_sku = bulks.products_of(connection, ids, skus)
@@ -137,7 +138,7 @@ def _checked(
         product_id, fault = _product(row, known, by_sku)
         if fault:
             field, detail = fault
-            faults.append(_fault(pointer, field, detail, is_csv))
+            faults.append((number, _fault(pointer, field, detail, is_csv)))
             continue
         good.append(
             {
@@ -151,7 +152,8 @@ def _checked(
                 "suspect": False,
             }
         )
-    return good, faults
+    # By the rows, also where one was found wrong only once its product was looked for.
+    return good, [fault for _, fault in sorted(faults, key=itemgetter(0))]
 
 
 def _product(

@@ -37,7 +37,7 @@ def rows_of_json(file: IO[bytes]) -> Iterator[Row]:
         if reader.next_is("]"):
             reader.end()
             return
-        reader.expect(",", f"has no comma after row {place - 1}")
+        reader.expect(",", f"has no comma after row {place}")
 
 
 class _Array:
@@ -71,19 +71,19 @@ class _Array:
             raise _malformed("goes on after the array")
 
     def element(self, place: int) -> dict[str, Any]:
-        """The object that comes next."""
+        """The object that comes next; in sentences rows are counted as people count, from 1."""
         self._skip_blanks()
         if self._text[self._at : self._at + 1] != "{":
-            raise _malformed(f"must hold objects, and row {place} is none")
+            raise _malformed(f"must hold objects, and row {place + 1} is none")
         while True:
             try:
                 found, self._at = self._json.raw_decode(self._text, self._at)
             except RecursionError:
-                raise _malformed(f"is nested too deeply in row {place}") from None
+                raise _malformed(f"is nested too deeply in row {place + 1}") from None
             except json.JSONDecodeError as error:
                 # An object that is not over yet is no JSON either: only the rest of it tells.
                 if len(self._text) - self._at > _LONGEST or not self._read():
-                    raise _malformed(f"is no JSON in row {place}: {error.msg}") from None
+                    raise _malformed(f"is no JSON in row {place + 1}: {error.msg}") from None
             except (ValueError, InvalidOperation):
                 raise Invalid(
                     (f"/{place}", "a number has too many digits or too large an exponent")

@@ -1,5 +1,6 @@
 """Uploads on the screen: a file that changes, an answer that is lost, faults as people count."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -66,3 +67,21 @@ def test_a_file_that_was_mended_is_chosen_again(
     expect(page.get_by_role("alert")).to_have_count(0)
     press_upload(page)
     expect(page.locator(".page-head .badge")).to_have_text("Done")
+
+
+def test_faults_of_an_array_stand_by_the_rows_as_people_count(
+    windows: Any, window: Window, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    windows.allowed += ["422", "400"]
+    good = {"productId": new_product(name="In order"), "quantity": 1, "type": "increment"}
+    file = tmp_path / "faults.json"
+    file.write_text(json.dumps([good, {**good, "sku": "NOBODY-1"}, {**good, "quantity": 0}]))
+    page = window("#/operations/upload")
+    choose(page, file)
+    press_upload(page)
+    faults = page.locator(".faults li b")
+    expect(faults).to_have_text(["Row 2, SKU:", "Row 3, quantity:"])
+    file.write_text(json.dumps([good, 5]))
+    choose(page, file)
+    press_upload(page)
+    expect(page.get_by_role("alert")).to_contain_text("row 2 is none")

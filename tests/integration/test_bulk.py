@@ -578,13 +578,13 @@ def test_csv_that_cannot_be_read(
     [
         (b"", 400, "bracket"),
         (b"{}", 400, "bracket"),
-        (b"[1]", 400, "row 0"),
+        (b"[1]", 400, "row 1"),
         (b"[{}", 400, "comma"),
-        (b"[{},]", 400, "row 1"),
-        (b'[{"a": ', 400, "row 0"),
+        (b"[{},]", 400, "row 2"),
+        (b'[{"a": ', 400, "row 1"),
         (b"[{}] x", 400, "after the array"),
         (b'[{"a": "\xff"}]', 400, "UTF-8"),
-        (b"[" + b'{"a":' * 100_000, 400, "row 0"),
+        (b"[" + b'{"a":' * 100_000, 400, "row 1"),
         (b'[{"a": 1e999999999999}]', 422, ""),
         (b"[]", 422, "at least one row"),
         (b"[{}]", 422, ""),
@@ -615,7 +615,8 @@ def test_bad_rows_of_json_are_named_by_pointers(client: Any, product: Product) -
         row(mug, 1, reason="x" * 501),
     ]
     found = check_problem(client.post(PATH, json=rows), 422)
-    assert {one["pointer"] for one in found["errors"]} == {
+    # By the rows, whether or not a product had to be looked for.
+    assert [one["pointer"] for one in found["errors"]] == [
         "/1/quantity",
         "/2/productId",
         "/3/type",
@@ -623,7 +624,7 @@ def test_bad_rows_of_json_are_named_by_pointers(client: Any, product: Product) -
         "/5/productId",
         "/6/sku",
         "/8/reason",
-    }
+    ]
 
 
 def test_pieces_of_json_may_end_anywhere(

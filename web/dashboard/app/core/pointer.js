@@ -4,13 +4,13 @@ const MOST = 3;
 
 const wordsOf = (name) => CALLED[name] ?? name.replace(/Id$/, '').replace(/[A-Z]/g, ' $&').toLowerCase();
 
-/** `/items/0/productId` is "Items 1, product", `?sort` is "Sort", `#row=3` is "Row 3". */
+/** `/items/0/productId` is "Items 1, product", `/0/sku` "Row 1, SKU", `?sort` "Sort", `#row=3` "Row 3". */
 export function placeOf(pointer) {
   const [first, ...steps] = pointer.replace(/^[#?/]/, '').split(/[/=]/);
   // Arrays are counted from 0, the rows of a table as they are seen.
   const from = pointer.startsWith('/') ? 1 : 0;
   const isNumber = (step) => /^\d+$/.test(step);
-  const text = steps.reduce((said, step) => said + (isNumber(step) ? ` ${Number(step) + from}` : `, ${wordsOf(step)}`), isNumber(first) ? `${Number(first) + from}` : wordsOf(first));
+  const text = steps.reduce((said, step) => said + (isNumber(step) ? ` ${Number(step) + from}` : `, ${wordsOf(step)}`), isNumber(first) ? `row ${Number(first) + from}` : wordsOf(first));
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

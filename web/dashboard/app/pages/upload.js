@@ -5,7 +5,6 @@ import { placeOf } from '../core/pointer.js';
 import { href } from '../core/router.js';
 import { useAsking } from '../parts/asking.js';
 import { Card, PageHead, Trouble } from '../parts/basics.js';
-import { rowNumber } from '../parts/refused.js';
 
 const CHANGED = { title: 'This file cannot be read any more', message: 'The file has changed since it was chosen: choose it again.' };
 const EXAMPLE = 'sku,quantity,type,reason\nMUG-1,12,increment,delivery 4711\nBOWL-2,1,decrement,broken';
@@ -90,11 +89,7 @@ export function UploadPage() {
 }
 
 /** Where a fault is; an array of JSON has rows as a table has. */
-function rowOf(pointer) {
-  const [, place, field] = /^\/(\d+)(\/.+)?$/.exec(pointer) ?? [];
-  if (place) return `Row ${number(rowNumber(Number(place), 'json'))}${field ? `, ${field.slice(1)}` : ''}:`;
-  return pointer ? `${placeOf(pointer)}:` : 'The file:';
-}
+const rowOf = (pointer) => (pointer ? `${placeOf(pointer)}:` : 'The file:');
 
 function Faults({ problem }) {
   const errors = problem.errors ?? [];

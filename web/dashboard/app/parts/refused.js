@@ -13,7 +13,7 @@ const COUNTED = {
 };
 
 /** The number of a row as people count: the API counts those of an array from 0. */
-export function rowNumber(row, form) {
+function rowNumber(row, form) {
   return form === 'json' ? row + 1 : row;
 }
 
