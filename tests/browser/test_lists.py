@@ -1,6 +1,8 @@
 """Lists on the screen: what is in sight of them is never old without saying so."""
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -88,3 +90,27 @@ def test_a_key_made_elsewhere_comes_in(window: Window, api: Api) -> None:
     body = {"name": "Made elsewhere", "scopes": ["read"]}
     assert api.post("/api/keys", json=body).status_code == 201
     expect(page.locator(".row", has_text="Made elsewhere")).to_be_visible()
+
+
+def test_a_list_says_that_the_key_has_to_wait(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("429")
+    new_product(name="Waited for")
+    page = window("#/orders")
+    busy = {"type": "/docs/problems/too-many-requests", "title": "Too many requests", "status": 429}
+    page.route(
+        "**/api/products?*",
+        lambda route: route.fulfill(
+            status=429,
+            content_type="application/problem+json",
+            headers={"Retry-After": "12"},
+            body=json.dumps(busy),
+        ),
+    )
+    page.goto("/#/products")
+    told = page.get_by_text("Waiting: this key may ask again in")
+    expect(told.first).to_be_visible()
+    page.unroute("**/api/products?*")
+    expect(page.get_by_role("table", name="Products").locator(".row").first).to_be_visible()
+    expect(told).to_have_count(0)

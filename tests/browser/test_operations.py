@@ -192,6 +192,8 @@ def test_each_kind_that_was_given_up_can_be_tried_again_as_a_whole(
         assert ended.status_code == 200, ended.text
         given_up(service, ended.json()["id"])
     page = window("#/operations?status=dead")
+    rail = page.get_by_role("navigation", name="Main").get_by_role("link", name="Operations")
+    expect(rail).to_contain_text("given up")
     for kind in ("Adjust stock", "Count stock"):
         button = page.get_by_role("button", name=f"Retry all: {kind}")
         button.click()

@@ -267,3 +267,17 @@ def send_elsewhere(route: Any) -> None:
     assert 'data-timezone="UTC"' in answer.text()
     text = answer.text().replace('data-timezone="UTC"', 'data-timezone="Pacific/Kiritimati"')
     route.fulfill(response=answer, body=text)
+
+
+@pytest.mark.parametrize("name", ["product", "bulk", "order"])
+def test_the_parts_of_a_page_are_told_apart(
+    window: Callable[..., Page], shop: dict[str, str], name: str
+) -> None:
+    page = window(shop[name])
+    settle(page)
+    expect(page.locator("main table").first).to_be_visible()
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "axe.run(document, {runOnly: {type: 'rule', values: ['landmark-unique']}})"
+    )
+    assert not found["violations"]

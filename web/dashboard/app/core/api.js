@@ -1,5 +1,6 @@
 // The public REST API: one way to call it, and its problems as errors.
 import { faultsOf } from './pointer.js';
+import { createStore } from './store.js';
 
 const RETRIES = 3;
 const WAIT_MILLISECONDS = 700;
@@ -11,11 +12,15 @@ let key = null;
 let refused = () => {};
 let remaining = Infinity;
 
+/** Until when (in milliseconds) the key may not ask, after too many requests. */
+export const waiting = createStore(0);
+
 /** From now on calls carry this key; `onRefused` is told when it is not good any more. */
 export function useApiKey(secret, onRefused) {
   key = secret;
   refused = onRefused ?? refused;
   remaining = Infinity;
+  waiting.set(0);
 }
 
 /** The key that calls carry. */
@@ -87,6 +92,7 @@ export async function call(method, path, { query, body, headers, signal, patienc
     if (!(problem instanceof Problem)) return problem;
     const waits = problem.retryAfter ?? 0;
     const passing = isPassing(problem);
+    if (problem.status === 429) waiting.set(Date.now() + waits * 1000);
     unheard ||= problem.status === 0 && method !== 'GET';
     if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
       if (problem.status === 401 && key) refused(problem);
