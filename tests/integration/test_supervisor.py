@@ -18,7 +18,9 @@ from tests.servers import reachable_folder, runs, wait_until
 pytestmark = pytest.mark.timeout(90)
 
 _SUPERVISED = """
-import os, sys
+import os, signal, sys
+# Whoever runs the tests may do so under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from pathlib import Path
 from workers.console import Console
 from workers.embedded import EmbeddedPostgres, EmbeddedValkey
