@@ -64,6 +64,7 @@ def test_a_new_product_waits_while_one_looks_away(windows: Any, admin_key: str) 
     # And so it is when it is given up, or left to somebody else.
     page.get_by_label("Name").fill("Given up")
     page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_role("heading", name="Products", exact=True)).to_be_visible()
     page.goto("/#/products/new")
     expect(page.get_by_label("Name")).to_have_value("")
     page.get_by_label("Name").fill("Not for others")
