@@ -23,12 +23,12 @@ _PAUSE = 0.5
 
 @contextmanager
 def poisoned(service: Service) -> Iterator[None]:
-    """The worker does what operations ask for; a good one comes after it."""
+    """The worker does what operations ask for; a good one comes after it. A load runs beside."""
     service.stop("worker")
     service.instead["worker"] = "tests.faults.poisoned_worker"
     began = time.time()
     service.start("worker")
-    # Health would still take the signs of the one before; a load runs beside, and is applied.
+    # Health would still take the signs of the one before: only what is applied shows this one.
     applied = "SELECT count(*) FROM operations WHERE finished_at > to_timestamp(:began)"
     wait_until(lambda: ask_database(service, applied, began=began), 30)
     wait_until(lambda: is_healthy(service), 30)
@@ -217,10 +217,10 @@ def test_a_poisonous_recomputation_dies_alone(
 
 
 def test_a_long_recomputation_outlives_its_workers(
-    service: Service, api: Api, fault: Fault
+    service: Service, api: Api, load: Callable[..., Load], fault: Fault
 ) -> None:
     """Worker restarted, and again, under a long recomputation of sales"""
-    wait_until(lambda: is_healthy(service), 30)
+    clients = load(pause=0.05)
     with poisoned(service):
         long = recompute(api, LONG_DAY)
         for _ in range(3):
@@ -233,4 +233,7 @@ def test_a_long_recomputation_outlives_its_workers(
         end = wait_for_end(api, long)
         fault.recovers("done after all", time.time() - began, 60)
     assert (end["status"], end["attempts"]) == ("succeeded", 1)
-    check_all(fault, service)
+    clients.stop()
+    clients.wait_for_ends(api, 30)
+    assert set(clients.statuses) == {202}
+    check_all(fault, service, clients)
