@@ -8,7 +8,6 @@ from uuid import UUID
 
 from flask import Response
 
-from db.models.operation import Operation
 from db.models.product import Product
 from db.queries import alerts as alert_queries
 from db.queries import operations as operation_queries
@@ -120,17 +119,17 @@ def _lines(order: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
 def operations(database: Database, **wanted: Any) -> Response:
     """Operations, one row each."""
 
-    def page(before: UUID | None) -> list[tuple[Operation, UUID | None]]:
+    def page(before: UUID | None) -> list[operation_queries.Listed]:
         with database.transaction() as connection:
             return operation_queries.page(connection, limit=PAGE, before=before, **wanted)
 
-    found: Iterator[tuple[Operation, UUID | None]] = keyset(page, lambda row: row[0].id)
+    found: Iterator[operation_queries.Listed] = keyset(page, lambda row: row.operation.id)
     rows = (
         (
             one.id, one.kind, one.status, one.attempts, one.product_id, one.order_id, one.retry_of,
             one.request_id, one.created_at, one.finished_at, one.result, one.error, retried_by,
         )
-        for one, retried_by in found
+        for one, retried_by, _ in found
     )  # fmt: skip
     return table("operations", OPERATION_COLUMNS, rows)
 

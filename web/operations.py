@@ -49,11 +49,18 @@ def read_operation(operation_id: UUID) -> Response:
         found = operations.find_whole(connection, operation_id)
     if found is None:
         raise not_found("operation")
-    operation, kept, retried_by = found
-    body = OperationDetail(
-        **dict(OperationOut.of(operation)), payload=_on_the_wire(kept), retried_by=retried_by
-    )
+    listed, kept = found
+    body = OperationDetail(**_fields_of(listed), payload=_on_the_wire(kept))
     return json_response(body)
+
+
+def _fields_of(listed: operations.Listed) -> dict[str, Any]:
+    operation, retried_by, product_name = listed
+    return {
+        **dict(OperationOut.of(operation)),
+        "retried_by": retried_by,
+        "product_name": product_name,
+    }
 
 
 def _on_the_wire(kept: dict[str, Any]) -> dict[str, Any]:
@@ -77,11 +84,8 @@ def list_operations(query: OperationsQuery) -> Response:
         rows = operations.page(
             connection, limit=query.limit + 1, before=place[0] if place else None, **wanted
         )
-    page = cut(rows, query.limit, lambda row: [str(row[0].id)])
-    items = [
-        OperationListed(**dict(OperationOut.of(one)), retried_by=retried_by)
-        for one, retried_by in page["items"]
-    ]
+    page = cut(rows, query.limit, lambda row: [str(row.operation.id)])
+    items = [OperationListed(**_fields_of(one)) for one in page["items"]]
     body = OperationPage(items=items, next_cursor=page["next_cursor"])
     return json_response(body)
 

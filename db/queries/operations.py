@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -17,6 +17,21 @@ PROGRESS = """CASE WHEN kind = 'adjust-many' THEN (
         SELECT jsonb_build_object('done', done, 'total', total) FROM bulks
         WHERE bulks.id = (payload ->> 'bulk_id')::uuid) END AS progress"""
 _RETRIED_BY = "(SELECT id FROM operations again WHERE again.retry_of = operations.id) AS retried_by"
+_ABOUT = "(SELECT name FROM products WHERE products.id = operations.product_id) AS product_name"
+
+
+class Listed(NamedTuple):
+    """An operation and what others know of it.
+
+    Attributes:
+        operation: as it stands.
+        retried_by: the one that tries it again.
+        product_name: how the product that it is about is called.
+    """
+
+    operation: Operation
+    retried_by: UUID | None
+    product_name: str | None
 
 
 def find(connection: Connection, operation_id: UUID) -> Operation | None:
@@ -40,8 +55,8 @@ def page(
     before: UUID | None,
     status: str | None,
     kind: str | None,
-) -> list[tuple[Operation, UUID | None]]:
-    """Operations, newest first, each with the one that tries it again.
+) -> list[Listed]:
+    """Operations, newest first.
 
     Args:
         connection: in the caller's transaction.
@@ -58,24 +73,24 @@ def page(
     }
     where = " AND ".join(clause for name, clause in clauses.items() if wanted[name] is not None)
     statement = text(
-        f"SELECT {_COLUMNS}, {PROGRESS}, {_RETRIED_BY} FROM operations"  # noqa: S608 - our own names
+        f"SELECT {_COLUMNS}, {PROGRESS}, {_RETRIED_BY}, {_ABOUT} FROM operations"  # noqa: S608 - our own names
         f" {'WHERE ' + where if where else ''} ORDER BY id DESC LIMIT :limit"
     )
-    return [(Operation(*row[:-1]), row[-1]) for row in connection.execute(statement, wanted)]
+    return [
+        Listed(Operation(*row[:-2]), *row[-2:]) for row in connection.execute(statement, wanted)
+    ]
 
 
 _FIND_WHOLE = text(f"""
-    SELECT {_COLUMNS}, {PROGRESS}, payload, {_RETRIED_BY}
+    SELECT {_COLUMNS}, {PROGRESS}, {_RETRIED_BY}, {_ABOUT}, payload
     FROM operations WHERE id = :id
 """)  # noqa: S608 - our own names
 
 
-def find_whole(
-    connection: Connection, operation_id: UUID
-) -> tuple[Operation, dict[str, Any], UUID | None] | None:
-    """One operation as it stands, what it was asked to do, and which one tries it again."""
+def find_whole(connection: Connection, operation_id: UUID) -> tuple[Listed, dict[str, Any]] | None:
+    """One operation as it stands, and what it was asked to do."""
     row = connection.execute(_FIND_WHOLE, {"id": operation_id}).one_or_none()
-    return (Operation(*row[:-2]), row[-2], row[-1]) if row else None
+    return (Listed(Operation(*row[:-3]), *row[-3:-1]), row[-1]) if row else None
 
 
 def command_of(connection: Connection, operation_id: UUID) -> tuple[str, dict[str, Any]] | None:

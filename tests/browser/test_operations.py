@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.functional.service import Api, Service, given_up
 
@@ -30,6 +30,45 @@ def test_the_stream_shows_what_comes_and_how_it_ends(
     expect(page.get_by_role("region", name="What happened")).to_contain_text(
         answer.headers["X-Request-ID"]
     )
+
+
+def test_operations_say_what_they_are_about(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    waits = {"Prefer": "wait=20"}
+    product_id = new_product(name="Teapot", stock=5)
+    single = {"productId": product_id, "quantity": 1, "type": "increment"}
+    adjusted = api.post("/api/inventory/adjust", json=single, headers=waits).json()["id"]
+    rows = [single, single, single]
+    many = api.post("/api/inventory/adjustments", json=rows, headers=waits).json()["id"]
+    order = {
+        "items": [{"productId": product_id, "quantity": 1}],
+        "customerId": "c-about",
+        "shippingAddress": "Here",
+    }
+    created = api.post("/api/pms/orders", json=order, headers=waits).json()
+    page = window("#/operations")
+
+    def row(operation_id: str) -> Locator:
+        return page.locator(f'.row:has(.main a[href="#/operations/{operation_id}"])')
+
+    def about(operation_id: str) -> Locator:
+        return row(operation_id).locator('[data-name="About"]')
+
+    expect(about(adjusted)).to_have_text("Teapot")
+    expect(about(many)).to_have_text("3 rows")
+    expect(about(created["id"])).to_have_text(f"Order {created['orderId'][-8:]}")
+    for width in (390, 768):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(about(adjusted)).to_be_hidden()
+        expect(row(adjusted).get_by_text("Teapot ·")).to_be_visible()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    about(adjusted).get_by_role("link", name="Teapot").click()
+    expect(page.get_by_role("heading", name="Teapot")).to_be_visible()
+    page.goto(f"/#/operations/{adjusted}")
+    expect(page.get_by_role("heading", name="Adjust stock")).to_be_visible()
+    what = page.get_by_role("region", name="What happened")
+    expect(what.get_by_role("link", name="Teapot")).to_be_visible()
 
 
 def test_a_file_is_uploaded_followed_and_its_refused_rows_taken_away(

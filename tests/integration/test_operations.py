@@ -71,6 +71,7 @@ def test_an_accepted_operation_can_be_read_at_once(
     payload = read.pop("payload")
     assert (payload["quantity"], payload["dryRun"]) == (5, False)
     assert read.pop("retriedBy") is None
+    assert read.pop("productName") == client.get("/api/operations").json["items"][0]["productName"]
     assert read == operation
     apply_line()
     ended = client.get(accepted.headers["Location"]).json

@@ -89,11 +89,12 @@ class OperationOut(Out):
 
 
 class OperationListed(OperationOut):
-    """An operation as it stands, and whether it was tried again."""
+    """An operation as it stands, whether it was tried again, and what it is about by name."""
 
     retried_by: Id | None = Field(
         description="The operation that tries this one, or its refused rows, again"
     )
+    product_name: str | None = Field(description="Of an operation on one product: its name now")
 
 
 class OperationDetail(OperationListed):

@@ -5,6 +5,7 @@ import { follow } from '../core/live.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
+import { About } from '../parts/about.js';
 import { useAsking } from '../parts/asking.js';
 import { Ago, Card, Copy, Empty, Facts, OperationBadge, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { notify } from '../parts/forms.js';
@@ -73,7 +74,7 @@ function retryOf({ id, kind, status, result, finishedAt, payload, retriedBy }) {
 function facts(one) {
   const took = one.finishedAt && new Date(one.finishedAt) - new Date(one.createdAt);
   return [
-    one.resource && ['About', html`<a href=${href(`${one.resource.type}s`, one.resource.id)}>${words(one.resource.type)} <code>${shortId(one.resource.id)}</code></a>`],
+    one.resource && ['About', html`<${About} operation=${one} />`],
     ['Accepted', html`${dateTime(one.createdAt)} <span class="fine">(<${Ago} at=${one.createdAt} />)</span>`],
     ['Ended', one.finishedAt ? dateTime(one.finishedAt) : 'not yet'],
     took != null && took !== '' && ['Took', duration(took)],

@@ -8,6 +8,7 @@ import { href, oneOf, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
 import { useStore } from '../core/store.js';
 import { Ago, Card, Choice, Empty, Loaded, OperationBadge, PageHead, statusWord } from '../parts/basics.js';
+import { About, aboutOf } from '../parts/about.js';
 import { useActivity } from '../parts/after.js';
 import { Confirm, notify } from '../parts/forms.js';
 import { health } from '../parts/health.js';
@@ -53,8 +54,8 @@ export function OperationsPage() {
     <${Card} label="The last minute"><${Loaded} resource=${activity} rows=${3}>${(data) => html`<${Pulse} activity=${data} wide />`}<//><//>
     <${Filters} status=${status} kind=${kind} pages=${pages} />
     <${EndlessList} label="Operations" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(operation) => html`
-      <${Cell} kind="main"><a href=${href('operations', operation.id)}>${words(operation.kind)}</a><span class="fine">${why(operation)}</span><//>
-      <${Cell} kind="wide-only" name="About"><${About} resource=${operation.resource} /><//>
+      <${Cell} kind="main"><a href=${href('operations', operation.id)}>${words(operation.kind)}</a><span class="fine"><${AboutFirst} operation=${operation} />${why(operation)}</span><//>
+      <${Cell} kind="wide-only" name="About"><${About} operation=${operation} /><//>
       <${Cell} kind="state">${operation.progress && operation.status === 'queued' ? html`<${Progress} progress=${operation.progress} slim />` : html`<${OperationBadge} ...${operation} />`}<//>
       <${Cell} kind="num fine wide-only" name="Took">${operation.finishedAt ? duration(new Date(operation.finishedAt) - new Date(operation.createdAt)) : '–'}<//>
       <${Cell} kind="num fine" name="Accepted"><${Ago} at=${operation.createdAt} /><//>`} />`;
@@ -98,9 +99,10 @@ function outcome(operation) {
   return html`<code>${shortId(operation.id)}</code>`;
 }
 
-function About({ resource }) {
-  if (!resource) return html`<span class="fine">–</span>`;
-  return html`<a href=${href(`${resource.type}s`, resource.id)}>${words(resource.type)} <code>${shortId(resource.id)}</code></a>`;
+/** Where there is no room for a column of it. */
+function AboutFirst({ operation }) {
+  const about = aboutOf(operation);
+  return about && html`<span class="stacked-only">${about} · </span>`;
 }
 
 function RetryAll({ kind, onDone }) {
