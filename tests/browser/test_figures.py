@@ -10,15 +10,15 @@ from tests.functional.service import Api
 Window = Callable[..., Page]
 DURATIONS = {
     4.25: "4.3 ms",
-    999.6: "1 s",
-    59_940: "59.9 s",
-    59_960: "1 min 0 s",
-    90_000: "1 min 30 s",
-    119_600: "2 min 0 s",
-    3_599_600: "1 h 0 min",
-    7_199_000: "2 h 0 min",
-    86_399_000: "1 d 0 h",
-    172_700_000: "2 d 0 h",
+    999.6: "1 sec",
+    59_940: "59.9 secs",
+    59_960: "1 min 0 secs",
+    90_000: "1 min 30 secs",
+    119_600: "2 mins 0 secs",
+    3_599_600: "1 hr 0 mins",
+    7_199_000: "2 hrs 0 mins",
+    86_399_000: "1 day 0 hrs",
+    172_700_000: "2 days 0 hrs",
 }
 METRICS = "**/api/analytics/inventory/metrics"
 
@@ -34,6 +34,19 @@ def test_a_duration_never_has_a_rest_of_a_whole_unit(window: Window) -> None:
         list(DURATIONS),
     )
     assert told == list(DURATIONS.values())
+
+
+def test_a_duration_has_the_units_of_the_reader(windows: Any, admin_key: str) -> None:
+    page: Page = windows.open(admin_key, "#/orders", locale="de-DE")
+    told = page.evaluate(
+        """async (given) => {
+            const main = document.querySelector('script[type=module]').src;
+            const { duration } = await import(new URL('core/format.js', main));
+            return given.map(duration);
+        }""",
+        [4.25, 59_940, 90_000, 86_399_000],
+    )
+    assert told == ["4,3 ms", "59,9 Sek.", "1 Min., 30 Sek.", "1 Tg., 0 Std."]
 
 
 def test_tiles_on_their_way_and_tiles_without_an_answer_look_like_it(

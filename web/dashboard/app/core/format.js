@@ -53,22 +53,27 @@ export function percent(value) {
   return number(value / 100, { style: 'percent', maximumFractionDigits: 1, signDisplay: 'exceptZero' });
 }
 
-/** Milliseconds, in the unit that fits. */
+/** Milliseconds, in the unit that fits; with the reader's name for it. */
 export function duration(milliseconds) {
   if (milliseconds == null) return absent;
   if (milliseconds < 999.5) {
-    return `${number(milliseconds, { maximumFractionDigits: milliseconds < 10 ? 1 : 0 })} ms`;
+    return measure(milliseconds, 'millisecond', milliseconds < 10 ? 1 : 0);
   }
   // Rounded before it is split, so that a rest never fills another whole minute, hour or day.
   const whole = (unit) => Math.round(milliseconds / unit);
-  if (whole(100) < 600) return `${number(whole(100) / 10, { maximumFractionDigits: 1 })} s`;
-  if (whole(SECOND) < 3600) return split(whole(SECOND), 60, 'min', 's');
-  if (whole(60 * SECOND) < 1440) return split(whole(60 * SECOND), 60, 'h', 'min');
-  return split(whole(3600 * SECOND), 24, 'd', 'h');
+  if (whole(100) < 600) return measure(whole(100) / 10, 'second', 1);
+  if (whole(SECOND) < 3600) return split(whole(SECOND), 60, 'minute', 'second');
+  if (whole(60 * SECOND) < 1440) return split(whole(60 * SECOND), 60, 'hour', 'minute');
+  return split(whole(3600 * SECOND), 24, 'day', 'hour');
 }
 
 const SECOND = 1000;
-const split = (count, size, large, small) => `${number(Math.floor(count / size))} ${large} ${number(count % size)} ${small}`;
+const measure = (value, unit, digits = 0) => number(value, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits });
+const TOGETHER = new Intl.ListFormat(locales, { type: 'unit', style: 'narrow' });
+
+function split(count, size, large, small) {
+  return TOGETHER.format([measure(Math.floor(count / size), large), measure(count % size, small)]);
+}
 
 /** A day and a time; with seconds if `timeStyle` is medium. */
 export function dateTime(value, timeStyle = 'medium') {

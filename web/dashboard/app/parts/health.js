@@ -28,7 +28,7 @@ function partsOf(report) {
   return PARTS.map(([name, text, consequence]) => {
     const check = report.checks[name];
     const age = check.lastSeenSeconds;
-    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${number(Math.round(age))} s ago` : 'away';
+    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${duration(Math.round(age) * 1000)} ago` : 'away';
     return { name, text, healthy: check.healthy, figure, consequence };
   });
 }

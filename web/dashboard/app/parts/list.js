@@ -1,6 +1,6 @@
 // An endless list: only the rows in sight are there, pages are read as they are needed.
 import { waiting } from '../core/api.js';
-import { number } from '../core/format.js';
+import { duration, number } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { oncePerFrame, useNow, useStore } from '../core/store.js';
 import { Ago, Empty, Kept, Skeleton, Trouble } from './basics.js';
@@ -87,7 +87,7 @@ export function Fresh({ pages, title }) {
 function Waiting({ children }) {
   const until = useStore(waiting);
   const seconds = Math.ceil((until - useNow()) / 1000);
-  return seconds > 0 ? html`<span role="status">Waiting: this key may ask again in ${number(seconds)} s</span>` : children;
+  return seconds > 0 ? html`<span role="status">Waiting: this key may ask again in ${duration(seconds * 1000)}</span>` : children;
 }
 
 /** A cell; `name` repeats the column's on narrow screens. */

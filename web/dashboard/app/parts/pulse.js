@@ -16,7 +16,7 @@ export function Pulse({ activity, wide = false }) {
     { name: statusWord('failed'), values: failed, kind: 'bars', tone: 'warn' },
     { name: statusWord('dead'), values: dead, kind: 'bars', tone: 'bad' },
   ];
-  const ago = (at) => (at === end ? 'now' : `${number(end - at)} s ago`);
+  const ago = (at) => (at === end ? 'now' : `${duration((end - at) * 1000)} ago`);
   return html`<div class="pulse ${wide ? 'wide' : ''}"><div>
       <dl class="figures">
         <div><dt>Last minute</dt><dd>${number(activity.operations.ended)}</dd></div>
