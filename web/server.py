@@ -38,8 +38,7 @@ _MAX_CONNECTIONS = 20_000
 _MAX_HEADER_BYTES = 16_384
 # A little more than the statement time-out of a web process.
 _ANSWER_SECONDS = 11.0
-# The largest upload takes some seconds; less than what supervisors give before they kill, but for
-# `pms up`, which ends within ten seconds in all.
+# The largest upload takes some seconds; less than what supervisors give before they kill.
 _GRACE_SECONDS = 8.0
 
 

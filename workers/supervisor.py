@@ -16,8 +16,9 @@ _TICK = 0.1  # seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _CALM = 20.0  # who ran this many seconds is taken for well
 _HOPELESS = 5  # crashes in a row before the system was ready for the first time
-# Seconds that each turn of programs, then each server, may take to end: ten in all.
-_GRACE = (4.0, 4.0)
+# Seconds that each turn of programs, then each server, may take to end. It is a moment, unless an
+# upload runs: the web process waits eight seconds for that.
+_GRACE = (8.5, 4.0)
 _SERVER_GRACE = 1.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

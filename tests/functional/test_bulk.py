@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from tests.faults.check import ask_database
-from tests.functional.service import ADMIN_KEY, Api, Service, wait_until
+from tests.functional.service import ADMIN_KEY, Api, Service, is_healthy, wait_until
 
 PATH = "/api/inventory/adjustments"
 NewProduct = Callable[..., str]
@@ -112,6 +113,49 @@ def test_an_upload_that_breaks_off_leaves_nothing(service: Service, api: Api) ->
         connection.sendall(head.encode())
     assert api.get("/api/operations?kind=adjust-many").json()["items"] == before
     assert api.get("/health").status_code == 200
+
+
+def test_an_upload_that_runs_when_the_web_process_is_asked_to_end_is_accepted(
+    service: Service, api: Api, skus: list[str]
+) -> None:
+    rows = b"sku,quantity,type\n" + f"{skus[0]},1,increment\n".encode() * 1_000
+    with upload(service, rows) as connection:
+        connection.sendall(rows[:100])
+        web = service.processes["web"]
+        web.terminate()
+        wait_until(lambda: refuses(service.url))
+        connection.sendall(rows[100:])
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    web.wait(15)
+    service.start("web")
+    assert answer.startswith(b"HTTP/1.1 202 "), answer
+    wait_until(lambda: is_healthy(service), 30)
+    operation = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert wait_until(lambda: ended(api, operation["id"]), 30)["result"]["applied"] == 1_000
+
+
+@contextmanager
+def upload(service: Service, rows: bytes) -> Iterator[socket.socket]:
+    """A connection whose request the service reads: it has asked for the rows."""
+    target = urlsplit(service.url)
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nX-API-Key: {ADMIN_KEY}\r\nContent-Type: text/csv\r\n"
+        f"Content-Length: {len(rows)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((target.hostname, target.port), timeout=30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1_000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        yield connection
+
+
+def refuses(url: str) -> bool:
+    """Whether nobody listens there any more."""
+    target = urlsplit(url)
+    try:
+        socket.create_connection((target.hostname, target.port), timeout=1).close()
+    except OSError:
+        return True
+    return False
 
 
 def test_import_stock_shows_the_end_and_what_was_refused(
