@@ -1,6 +1,6 @@
 """Connections to PostgreSQL: one engine a process, one place that begins and commits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -138,14 +138,14 @@ class Database:
     def snapshot(self) -> Iterator[Connection]:
         """A read-only transaction in which every statement sees the same moment.
 
-        It is begun and ended here: by the library's switches that took twice as many ways there
-        and back as most of what is read.
+        Its first statement begins it, on the same way, and it is ended here: by the library's
+        switches that took more ways there and back than what is read.
 
         Raises:
             sqlalchemy.exc.OperationalError: the connection has died.
         """
         with self.statement() as connection:
-            connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            event.listen(connection, "before_cursor_execute", _begin_snapshot_too, retval=True)
             try:
                 yield connection
             finally:
@@ -183,12 +183,21 @@ class TerseDatabase(Database):
                 connection.exec_driver_sql("COMMIT")
 
 
-def _begin_too(
-    _connection: Connection, cursor: Any, statement: str, values: Any, _context: Any, _many: bool
-) -> tuple[str, Any]:
-    if cursor.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-        statement = f"BEGIN; {statement}"
-    return statement, values
+def _beginning(begin: str) -> Callable[..., tuple[str, Any]]:
+    """What SQLAlchemy calls before each statement: it begins a transaction where none runs."""
+
+    def begin_too(
+        _connection: Connection, cursor: Any, statement: str, values: Any, *_: Any
+    ) -> tuple[str, Any]:
+        if cursor.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            statement = f"{begin}; {statement}"
+        return statement, values
+
+    return begin_too
+
+
+_begin_too = _beginning("BEGIN")
+_begin_snapshot_too = _beginning("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _status(connection: Connection) -> int:

@@ -138,34 +138,39 @@ def _totals(days: Collection[DaySales]) -> SalesTotals:
 def _series(
     days: Iterable[DaySales], start: date, end: date, group_by: GroupBy, today: date
 ) -> list[SalesPeriod]:
-    sold = {day.day: day for day in days}
+    by_day = {one.day: one for one in days}
+    sold = [(day, by_day.get(day, _UNSOLD)) for day in sales.span(start, end)]
+    if group_by == "day":
+        return [_period(day.isoformat(), one, day < today) for day, one in sold]
     series: dict[str, SalesPeriod] = {}
-    for day in sales.span(start, end):
-        name, last = period_of(day, group_by)
-        _, orders, units, revenue = sold.get(day, _UNSOLD)
-        period = series.get(name)
-        if period is None:
-            series[name] = {
-                "period": name,
-                "orders": orders,
-                "units": units,
-                "revenue": revenue,
-                "complete": last < today,
-            }
-        else:
-            period["orders"] += orders
-            period["units"] += units
-            period["revenue"] += revenue
+    for day, one in sold:
+        name, last = _week_of(day) if group_by == "week" else _month_of(day)
+        period = series.setdefault(name, _period(name, _UNSOLD, last < today))
+        period["orders"] += one.orders
+        period["units"] += one.units
+        period["revenue"] += one.revenue
     return list(series.values())
 
 
-def period_of(day: date, group_by: GroupBy) -> tuple[str, date]:
-    """The name and the last day of the day, week or month that a day belongs to."""
-    if group_by == "day":
-        return day.isoformat(), day
-    if group_by == "week":
-        monday = day - timedelta(days=day.weekday())
-        return monday.isoformat(), monday + timedelta(days=6)
+def _period(name: str, sold: DaySales, complete: bool) -> SalesPeriod:
+    _, orders, units, revenue = sold
+    return {
+        "period": name,
+        "orders": orders,
+        "units": units,
+        "revenue": revenue,
+        "complete": complete,
+    }
+
+
+def _week_of(day: date) -> tuple[str, date]:
+    """The name and the last day of the week that a day belongs to."""
+    monday = day - timedelta(days=day.weekday())
+    return monday.isoformat(), monday + timedelta(days=6)
+
+
+def _month_of(day: date) -> tuple[str, date]:
+    """The name and the last day of the month that a day belongs to."""
     # The 28th and four days more are always in the next month.
     next_month = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
     return f"{day:%Y-%m}", next_month - timedelta(days=1)

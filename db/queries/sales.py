@@ -69,7 +69,7 @@ def first_order_day(connection: Connection) -> date | None:
 
 def span(first: date, last: date) -> list[date]:
     """Every day from the first to the last."""
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [date.fromordinal(n) for n in range(first.toordinal(), last.toordinal() + 1)]
 
 
 def ranges(days: Iterable[date]) -> list[tuple[date, date]]:
@@ -172,7 +172,7 @@ def sources(connection: Connection, at: State, start: date, end: date) -> Source
     pieces = sales_spans.cover(start, end, at.oldest, at.newest)
     wanted = {"start": start, "end": end, **sales_spans.parameters(pieces)}
     *columns, spans = execute(connection, _ROLLED, wanted).one()
-    rolled = [DaySales(*row) for row in zip(*columns, strict=True)] if columns[0] else []
+    rolled = list(map(DaySales._make, zip(*columns, strict=True))) if columns[0] else []
     held, fresh = _split(rolled, set(at.changed), start, end)
     pieces += [Piece(1, row.day, -1) for row in rolled if row.day not in held]
     if len(pieces) >= len(held) or spans < sum(piece.size > 1 for piece in pieces):
