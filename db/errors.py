@@ -51,6 +51,11 @@ def is_overdue(error: BaseException) -> bool:
     return getattr(getattr(error, "orig", None), "pgcode", None) in _OVERDUE_CODES
 
 
+def has_code(error: BaseException) -> bool:
+    """Whether the server has told why; a connection that was just lost tells nothing."""
+    return getattr(getattr(error, "orig", None), "pgcode", None) is not None
+
+
 def is_away(error: BaseException) -> bool:
     """Whether it was the database or the way to it, and not what was asked of it."""
     if not is_passing(error):

@@ -143,8 +143,9 @@ class Streams:
                 track = self._tracks.find(stream)
                 if track is None or track.sent != sent:
                     continue
-                # A tag that is not known belongs to an event that was not told here.
-                if stream not in fallen and track.tag in ("", tags.get(stream)):
+                # Without a tag, that event was not told here; without the event, it is too old.
+                same = not track.tag or tags.get(stream, track.tag) == track.tag
+                if same and stream not in fallen:
                     continue
                 log.error("stream_has_another_past", stream=stream, sent=sent)
                 self._begin_again(track, None)

@@ -4,12 +4,13 @@ One that failed through no fault of its operation is taken back.
 """
 
 import threading
+import time
 from types import TracebackType
 from uuid import UUID
 
 import structlog
 
-from db.errors import is_overdue, is_passing
+from db.errors import has_code, is_overdue, is_passing
 from db.queries import operations
 from db.queries.operations import Due
 from db.session import Database
@@ -18,6 +19,9 @@ from workers.ends import retry_delay
 
 log = structlog.get_logger(__name__)
 
+# A connection that is lost later than this may have been lost by work that takes too long each
+# time: the server's own time-outs for sessions do not always come with their code.
+_INNOCENT_SECONDS = 30.0
 # Soon enough for a worker that ends by itself, which has half a second.
 _LOOK_SECONDS = 0.1
 
@@ -42,8 +46,8 @@ def number_of(due: Due) -> int:
 class Attempts:
     """The attempt that is being made, if any: as a context, around the transaction of its work.
 
-    It is written by a transaction of its own. It is taken back when the work was broken off by a
-    passing fault, and already when this worker is asked to end: it may be killed before the work
+    It is written by a transaction of its own. It is taken back when the work was soon broken off by
+    a passing fault, and already when this worker is asked to end: it may be killed before the work
     is done. If that ends well all the same, its end says how many attempts it took.
     """
 
@@ -51,6 +55,7 @@ class Attempts:
         self._database = database
         self._operation_id: UUID | None = None
         self._number = 0
+        self._began = 0.0
         self._is_over = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -59,6 +64,7 @@ class Attempts:
         with self._database.transaction() as connection:
             operations.begin_attempt(connection, operation_id, number, retry_delay(number))
         self._operation_id, self._number = operation_id, number
+        self._began = time.monotonic()
         self._watcher = threading.Thread(target=self._watch, name="attempt", daemon=True)
         self._watcher.start()
 
@@ -75,7 +81,8 @@ class Attempts:
             return
         self._is_over.set()
         self._watcher.join()
-        if error is not None and is_innocent(error):
+        soon = time.monotonic() - self._began < _INNOCENT_SECONDS
+        if error is not None and is_innocent(error) and (soon or has_code(error)):
             self._take_back()
 
     def _watch(self) -> None:

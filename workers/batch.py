@@ -129,14 +129,12 @@ class Batch:
 
     def _bury(self, operation: Waiting, reason: str) -> None:
         problem = dead_problem(reason)
+        left = problem_of(GIVEN_UP, problem["detail"], 500)
         try:
-            command = decode(operation.kind, operation.payload)
+            self._bid_farewell(operation, decode(operation.kind, operation.payload), left)
         except Exception:
-            # Its own payload may be what is broken; there is nothing to tidy up then.
-            log.warning("payload_unreadable", operation_id=str(operation.id))
-        else:
-            left = problem_of(GIVEN_UP, problem["detail"], 500)
-            self._bid_farewell(operation, command, left)
+            # Its payload, or the farewell itself, may be what is broken: it must come to its end.
+            log.exception("farewell_failed", operation_id=str(operation.id))
         self._end(operation, "dead", error=problem)
         alert = dead_alert(operation.id, operation.kind)
         self.book.append_next(SYSTEM, alert)

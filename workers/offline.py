@@ -60,7 +60,7 @@ def run_next(
             return False
         number = number_of(due)
         if number > MAX_ATTEMPTS:
-            reason = "the worker died or froze while doing it"
+            reason = "broken off each time: its worker died, froze or lost its connection"
             told = _give_up(connection, due.operation, MAX_ATTEMPTS, reason)
         else:
             attempts.begin(due.operation.id, number)

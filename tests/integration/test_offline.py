@@ -16,7 +16,8 @@ from db.models.operation import ANALYTICS, Operation
 from db.queries import operations, sales_rollups
 from db.session import Database, jobs_database
 from tests.factories.shop import new_key
-from workers import ending
+from tests.servers import wait_until
+from workers import attempts, ending
 from workers.commands import RebuildRollups
 from workers.dispatch import record
 from workers.offline import run_next
@@ -78,6 +79,15 @@ def loses_its_connection(connection: Connection, command: Any) -> dict[str, Any]
     return {}
 
 
+def stands_still(connection: Connection, command: Any) -> dict[str, Any]:
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
+    pid = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+    with jobs_database().transaction() as other:
+        gone = text("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = :pid)")
+        wait_until(lambda: other.execute(gone, {"pid": pid}).scalar())
+    return {}
+
+
 def dies() -> None:
     assert subprocess.run([sys.executable, "-c", WORKER], check=False).returncode == 7
 
@@ -125,10 +135,10 @@ def test_what_fails_each_time_is_given_up(
     database: Database, submit: Callable[[], UUID], work: Work, why: str
 ) -> None:
     asked = submit()
-    for attempts in (1, 2):
+    for made in (1, 2):
         assert run(work)
         found = find(database, asked)
-        assert (found.status, found.attempts) == ("queued", attempts)
+        assert (found.status, found.attempts) == ("queued", made)
         assert is_held_back(database)
     assert run(work)
     check_given_up(database, asked, why)
@@ -144,13 +154,13 @@ def test_what_kills_its_worker_is_given_up_and_holds_up_nobody(
     assert (find(database, asked).status, find(database, behind).status) == ("queued", "succeeded")
     with database.transaction() as connection:
         connection.execute(text("DELETE FROM events"))
-    for attempts in (2, 3):
+    for made in (2, 3):
         assert is_held_back(database)
         dies()
-        assert find(database, asked).attempts == attempts
+        assert find(database, asked).attempts == made
     assert is_held_back(database)
     assert run(well)
-    check_given_up(database, asked, "died or froze")
+    check_given_up(database, asked, "broken off each time")
 
 
 def test_what_was_tried_before_can_succeed(database: Database, submit: Callable[[], UUID]) -> None:
@@ -171,6 +181,20 @@ def test_a_connection_that_is_lost_is_no_attempt(
         assert find(database, asked).attempts == 0
     assert run(well)
     assert (find(database, asked).status, find(database, asked).attempts) == ("succeeded", 1)
+
+
+def test_what_loses_its_connection_after_long_each_time_is_given_up(
+    database: Database, submit: Callable[[], UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "_INNOCENT_SECONDS", 0.0)
+    asked = submit()
+    for made in (1, 2, 3):
+        with pytest.raises(DBAPIError):
+            run(stands_still)
+        assert find(database, asked).attempts == made
+        is_held_back(database)
+    assert run(stands_still)
+    check_given_up(database, asked, "broken off each time")
 
 
 def test_what_a_restart_of_the_server_broke_off_is_no_attempt(

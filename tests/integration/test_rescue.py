@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from db.errors import Refusal
 from db.queries import marker, operations, stock
 from db.session import Database, line_database, marker_database
 from tests.factories.shop import new_key, new_products
@@ -18,6 +19,7 @@ from workers import runner
 from workers.app import app as celery
 from workers.commands import AdjustStock
 from workers.dispatch import record
+from workers.registry import FAREWELLS, HANDLERS
 from workers.runner import apply_next, choose
 
 celery.loader.import_default_modules()
@@ -225,6 +227,29 @@ def test_what_cannot_be_written_is_found_and_its_neighbours_are_written(
     found = ends(database, ids)
     assert [found[one].status for one in ids] == ["succeeded", "succeeded", "dead", "succeeded"]
     assert "unlucky" in found[ids[2]].error["detail"]
+
+
+def test_what_cannot_even_be_refused_is_given_up_and_holds_up_nobody(
+    database: Database, shop: tuple[UUID, list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adjust = HANDLERS[AdjustStock]
+
+    def refuses_one(command: AdjustStock, turn: Any) -> dict[str, Any]:
+        if command.quantity == 13:
+            raise Refusal("unlucky", "No.")
+        return adjust(command, turn)
+
+    def raises(command: AdjustStock, turn: Any, problem: dict[str, Any]) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setitem(HANDLERS, AdjustStock, refuses_one)
+    monkeypatch.setitem(FAREWELLS, AdjustStock, raises)
+    ids = submit(database, shop, 1, 13, 1)
+    for _ in range(6):
+        apply_when_due(database)
+    found = ends(database, ids)
+    assert [found[one].status for one in ids] == ["succeeded", "dead", "succeeded"]
+    assert found[ids[1]].attempts == 3
 
 
 def become_due(database: Database) -> None:

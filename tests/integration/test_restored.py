@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from sqlalchemy import create_engine
 
+from db.queries import maintenance
 from db.session import Database, jobs_database, line_database, marker_database, web_database
 from db.settings import DatabaseSettings
 from tests.factories.streams import Shop
@@ -95,6 +96,21 @@ def test_a_restart_alone_disturbs_nobody(shop: Shop) -> None:
     shop.adjust(2)
     shop.repair.repair()
     assert shop.clients.positions("a") == [1, 2, 3, 4]
+    assert not shop.clients.gone
+
+
+def test_a_restart_disturbs_nobody_whose_last_event_is_too_old_to_be_there(shop: Shop) -> None:
+    shop.adjust(2)
+    shop.subscribe("a")
+    shop.adjust(2)
+    shop.repair.repair()
+    with shop.database.transaction() as connection:
+        connection.exec_driver_sql("UPDATE events SET created_at = now() - interval '8 days'")
+        assert maintenance.remove_old_events(connection, 7)
+    shop.repair._past = (shop.repair._past or 0) - 1
+    shop.adjust(1)
+    shop.repair.repair()
+    assert shop.clients.positions("a") == [3, 4, 5]
     assert not shop.clients.gone
 
 
