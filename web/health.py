@@ -19,7 +19,7 @@ from redis.retry import Retry
 from db.session import Database
 from web.auth import needs
 from web.components import ComponentWatch
-from web.probes import OVERDUE, SIGN_LOST, Probe, Pulse, Seen, Signs
+from web.probes import OVERDUE, SIGN_LOST, Probe, Pulse, Seen, Signs, Standstill
 from web.schemas.health import (
     Checks,
     HealthOut,
@@ -60,6 +60,8 @@ class Probes:
         waker: Waker,
     ) -> None:
         self._began = time.monotonic()
+        # The watch asks for a report every second.
+        self._standstill = Standstill()
         self._limit = memory_limit()
         self._pulse = Pulse(database, waker)
         self._redis = Redis.from_url(
@@ -96,6 +98,7 @@ class Probes:
 
     def report(self) -> HealthOut:
         """What was seen last, at once."""
+        self._standstill.notice(time.monotonic())
         database, redis = self.database.healthy(), self.redis.healthy()
         signs = self.database.last
         queue = QueueDepth(depth=None, oldest_seconds=None, dead=None)
@@ -113,8 +116,8 @@ class Probes:
             ),
             uptime=round(time.monotonic() - self._began, 3),
             redis=_server(redis),
-            workers=_sign(signs, "worker"),
-            beat=_sign(signs, "beat"),
+            workers=self._sign(signs, "worker"),
+            beat=self._sign(signs, "beat"),
             queue=queue,
         )
         looked_at = (
@@ -129,6 +132,16 @@ class Probes:
         return HealthOut(
             status="ok" if ok else "degraded", timestamp=datetime.now(UTC), checks=checks
         )
+
+    def _sign(self, signs: Signs | None, name: str) -> SignCheck:
+        """While the database is away, signs grow older by themselves."""
+        age = signs.ages.get(name) if signs is not None else None
+        if signs is None or age is None:
+            return SignCheck(healthy=False, last_seen_seconds=None)
+        now = time.monotonic()
+        age = max(0.0, age) + now - signs.at
+        healthy = age - self._standstill.within(now - age) <= SIGN_LOST
+        return SignCheck(healthy=healthy, last_seen_seconds=_rounded(age))
 
 
 def _is_well(report: HealthOut) -> dict[Component, bool | None]:
@@ -147,15 +160,6 @@ def _server(seen: Seen[Any] | None) -> ServerCheck:
     if seen is None:
         return ServerCheck(healthy=False)
     return ServerCheck(healthy=True, latency=seen.latency)
-
-
-def _sign(signs: Signs | None, name: str) -> SignCheck:
-    """While the database is away, signs grow older by themselves."""
-    age = signs.ages.get(name) if signs is not None else None
-    if signs is None or age is None:
-        return SignCheck(healthy=False, last_seen_seconds=None)
-    age = max(0.0, age) + time.monotonic() - signs.at
-    return SignCheck(healthy=age <= SIGN_LOST, last_seen_seconds=_rounded(age))
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -29,6 +29,8 @@ _STATEMENT_MS = 800
 # A worker is asked for a sign when the last is this old, and counts as away when it gives none.
 _ASK_AFTER = 5.0
 SIGN_LOST = 12.0
+# Who did not come to look for longer than this stood still.
+_LONGEST_PAUSE = 3.0
 _COUNT_AT_MOST = 1_000_000
 # Counting a long queue may take one part of this many of the probe's time.
 _COUNT_SHARE = 20
@@ -127,6 +129,26 @@ class Signs:
     ages: dict[str, float]
     queue: Queue
     at: float
+
+
+class Standstill:
+    """When this process last stood still, by the monotonic clock.
+
+    It asked nobody for a sign of life meanwhile, so that time makes no sign older.
+    """
+
+    def __init__(self) -> None:
+        self._began = self._ended = self._last = time.monotonic()
+
+    def notice(self, now: float) -> None:
+        """Be told that it runs, again and again."""
+        if now - self._last > _LONGEST_PAUSE:
+            self._began, self._ended = self._last, now
+        self._last = now
+
+    def within(self, since: float) -> float:
+        """How many seconds it stood still after a moment."""
+        return max(0.0, self._ended - max(self._began, since))
 
 
 class Pulse:

@@ -2,14 +2,18 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import requests
 from playwright.sync_api import Page, expect
 
 from tests.faults.processes import supervised
 from tests.functional.service import Api, Service, is_healthy, wait_until
 from tests.servers import TestServers
+from web.probes import SIGN_LOST
 
 Window = Callable[..., Page]
 
@@ -86,6 +90,44 @@ def test_a_web_process_that_hangs_is_noticed(
     finally:
         os.kill(web, signal.SIGCONT)
     expect(page.locator(".connection")).to_contain_text("Live")
+
+
+_KEEP_WHAT_HEALTH_SAYS = """() => {
+    window.said = [];
+    const keep = () => window.said.push(document.querySelector('.health-line').textContent);
+    const every = {subtree: true, childList: true, characterData: true};
+    new MutationObserver(keep).observe(document.querySelector('.rail-foot'), every);
+}"""
+
+
+def test_a_web_process_that_stood_still_does_not_take_the_workers_for_away(
+    window: Window, windows: Any, service: Service
+) -> None:
+    windows.allowed += ["WebSocket", "Failed to load resource", "net::"]
+    page = window("#/orders")
+    expect(page.locator(".health-line")).to_have_text("All parts well")
+    page.evaluate(_KEEP_WHAT_HEALTH_SAYS)
+    began = time.monotonic()
+    web = service.processes["web"].pid
+    os.kill(web, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(1) as aside:
+            # Longer than after which a worker without a sign of life counts as away.
+            wait_until(lambda: time.monotonic() - began > SIGN_LOST + 6, 30)
+            # Waits at the door, and is answered by what wakes before anything else is.
+            first = aside.submit(requests.get, service.url + "/health", timeout=30)
+            wait_until(first.running)
+            os.kill(web, signal.SIGCONT)
+            checks = first.result().json()["checks"]
+    finally:
+        os.kill(web, signal.SIGCONT)
+    assert checks["workers"]["lastSeenSeconds"] is not None
+    assert (checks["workers"]["healthy"], checks["beat"]["healthy"]) == (True, True), checks
+    expect(page.locator(".health-line")).to_have_text("All parts well")
+    expect(page.locator(".connection")).to_contain_text("Live")
+    said = page.evaluate("window.said")
+    assert "No answer" in said
+    assert not any("Workers" in one or "Beat" in one for one in said), said
 
 
 def test_nothing_looks_well_while_nobody_answers(
