@@ -12,6 +12,7 @@ from workers.dispatch import DRAIN, wake
 from workers.ending import is_ending
 from workers.runner import apply_and_look, apply_bulk
 from workers.standby import Standby
+from workers.walk import Walk
 
 # Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
 # the last one still has more than half of it.
@@ -35,8 +36,9 @@ def drain(database: Database, hears: Callable[[float], bool] = lambda deadline: 
         sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
     """
     deadline = time.monotonic() + DRAIN_SECONDS
+    walk, is_in_vain = Walk(), True
     while time.monotonic() < deadline and not is_ending():
-        ended, waits = apply_and_look(database)
+        ended, waits = apply_and_look(database, walk)
         if ended:
             pace.single()
         if waits.bulks:
@@ -45,8 +47,12 @@ def drain(database: Database, hears: Callable[[float], bool] = lambda deadline: 
             if not hears(deadline):
                 return False
             continue
-        if ended == 0 and not (waits.bulks and rotation.is_looking):
+        is_in_vain = is_in_vain and ended == 0
+        if walk.is_on:
+            continue
+        if is_in_vain and not (waits.bulks and rotation.is_looking):
             return False
+        is_in_vain = True
     return True
 
 

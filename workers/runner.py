@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,6 +23,7 @@ from workers.commands import AdjustMany
 from workers.crash import may_crash
 from workers.ends import problem_code
 from workers.logs import log_each
+from workers.walk import Walk, choose
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +40,7 @@ _UNKNOWN = marker.Waits(singles=True, bulks=True)
 
 
 def apply_next(database: Database, limit: int = BATCH) -> int:
-    """Apply the next operations of the line in one transaction.
+    """Apply the next operations of the line that need not wait, in one transaction.
 
     Returns:
         How many were ended or held back; 0 means that there is nothing to do, or that
@@ -46,17 +49,23 @@ def apply_next(database: Database, limit: int = BATCH) -> int:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database is away for a while.
     """
-    return apply_and_look(database, limit)[0]
+    walk = Walk()
+    ended, _ = apply_and_look(database, walk, limit)
+    while not ended and walk.is_on:
+        ended, _ = apply_and_look(database, walk, limit)
+    return ended
 
 
-def apply_and_look(database: Database, limit: int = BATCH) -> tuple[int, marker.Waits]:
-    """The same as `apply_next`; says as well what waits after it."""
+def apply_and_look(database: Database, walk: Walk, limit: int = BATCH) -> tuple[int, marker.Waits]:
+    """The same for the next of a walk along the line; says as well what waits after it."""
     token = uuid4()
-    taken, waits = _take(database, token, limit)
+    taken, waits = _take(database, token, walk, limit)
     if not taken:
+        waits = replace(waits, singles=waits.singles or walk.is_on)
+        walk.start_again()
         return 0, waits
     may_crash("taken")
-    return _apply_taken(database, token, taken, _apply)
+    return _apply_taken(database, token, taken, partial(_apply, walk=walk))
 
 
 def apply_bulk(database: Database) -> int:
@@ -117,20 +126,22 @@ def _apply_taken(
     return batch.count, waits
 
 
-def _apply(database: Database, token: UUID, taken: Sequence[Waiting]) -> _Applied:
+def _apply(database: Database, token: UUID, taken: Sequence[Waiting], walk: Walk) -> _Applied:
     """Read, decide, write, commit; None if somebody else is on, or the marker has passed on."""
     with database.transaction() as connection:
         book = read_book(connection, taken, begin=token)
         if book is None:
             return None, _UNKNOWN
         ahead = bulk_order.ahead_of(connection, book.levels) if book.bulks_wait else {}
-        batch = Batch(taken, book, ahead)
+        batch = Batch(taken, book, ahead, set(walk.blocked))
         may_crash("read")
         batch.decide()
         may_crash("decided")
         line.write(connection, batch.book.outcome, batch.book.given, batch.book.now)
         may_crash("written")
-        return batch, marker.commit_and_look(connection)
+        waits = marker.commit_and_look(connection)
+    walk.pass_by(batch)
+    return batch, waits
 
 
 def _apply_rows(database: Database, token: UUID, taken: Sequence[Waiting]) -> _Applied:
@@ -148,7 +159,7 @@ def _apply_rows(database: Database, token: UUID, taken: Sequence[Waiting]) -> _A
 
 
 def _take(
-    database: Database, token: UUID, limit: int = BATCH
+    database: Database, token: UUID, walk: Walk, limit: int = BATCH
 ) -> tuple[list[Waiting], marker.Waits]:
     """Write down what is next in line, so that a death with it can be told from a death alone.
 
@@ -156,17 +167,19 @@ def _take(
         What was taken, and what waits.
     """
     with marker_database().transaction() as connection:
-        taken, waits, is_left = marker.take_fresh(connection, token, limit)
+        taken, waits, is_left = marker.take_fresh(connection, token, limit, walk.passed)
+    walk.is_last = len(taken) < limit
     if not taken and is_left:
-        taken = _take_tried(database, token, limit)
+        taken = _take_tried(database, token, walk, limit)
     return taken, waits
 
 
-def _take_tried(database: Database, token: UUID, limit: int) -> list[Waiting]:
+def _take_tried(database: Database, token: UUID, walk: Walk, limit: int) -> list[Waiting]:
     """The same, where the marker has been left, or something has been tried before.
 
-    What was is taken singly: one that kills its worker is found so.
+    What was is taken singly: one that kills its worker is found so. The others behind it wait.
     """
+    walk.is_last = False
     with marker_database().transaction() as connection:
         found = marker.read(connection)
         if found.token is not None:
@@ -174,7 +187,7 @@ def _take_tried(database: Database, token: UUID, limit: int) -> list[Waiting]:
                 return []
         elif not found.waiting:
             return []
-        chosen = choose(marker.candidates(connection, limit))
+        chosen = choose(marker.candidates(connection, limit, walk.passed))
         if not chosen or not marker.take(connection, token, chosen):
             return []
         # Somebody else may have been on between the two.
@@ -182,30 +195,6 @@ def _take_tried(database: Database, token: UUID, limit: int) -> list[Waiting]:
         if not taken:
             marker.release(connection, token)
         return taken
-
-
-def choose(candidates: Sequence[tuple[UUID, int, bool]]) -> list[UUID]:
-    """Which of the first in line to take.
-
-    Those held back come along, as later ones on the same products have to wait behind them.
-
-    Args:
-        candidates: id, attempts, and whether it is held back, in order of acceptance.
-
-    Returns:
-        All up to the first that was tried before, or that one alone; nothing if none is due.
-    """
-    chosen: list[UUID] = []
-    due = False
-    for operation_id, attempts, held_back in candidates:
-        suspect = attempts > 0 and not held_back
-        if suspect and due:
-            break
-        chosen.append(operation_id)
-        due = due or not held_back
-        if suspect:
-            break
-    return chosen if due else []
 
 
 def _rescue(database: Database, found: marker.Marker) -> bool:

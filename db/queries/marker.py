@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from db.models.operation import COLUMNS, Waiting
 from db.queries.prepared import COMMIT, execute
+from db.queries.rows import array
 
 # Between taking and applying lie milliseconds: who has not begun after this has died, or froze.
 PATIENCE_SECONDS = 1.0
@@ -26,6 +27,9 @@ _FREE = """
         FOR UPDATE OF now SKIP LOCKED
     )
 """
+# Who walks along the line has passed those that have to wait. Each place is named, as what commits
+# late may stand further ahead. So written, it is a look into a hash, row by row in line order.
+_NOT_PASSED = "seq NOT IN (SELECT unnest(CAST(%(passed)s AS bigint[])))"
 # What an earlier bulk holds up is left out, or some hundred of such would hold up all others. It
 # names one product: whatever comes later on that waits for the same rows.
 _TAKE = f"""
@@ -34,9 +38,10 @@ _TAKE = f"""
         WHERE status = 'queued' AND queue = 'bulk' AND NOT CAST(payload ->> 'dry_run' AS boolean)
     ), next AS MATERIALIZED (
         SELECT {", ".join(COLUMNS)}, false AS held_back FROM operations o
-        WHERE status = 'queued' AND queue = 'line' AND NOT (order_id IS NULL AND EXISTS (
-            SELECT FROM bulk JOIN bulk_rows r ON r.bulk_id = bulk.id
-            WHERE bulk.seq < o.seq AND r.product_id = o.product_id AND r.state = 'waiting'))
+        WHERE status = 'queued' AND queue = 'line' AND {_NOT_PASSED}
+          AND NOT (order_id IS NULL AND EXISTS (
+              SELECT FROM bulk JOIN bulk_rows r ON r.bulk_id = bulk.id
+              WHERE bulk.seq < o.seq AND r.product_id = o.product_id AND r.state = 'waiting'))
         ORDER BY seq LIMIT %(limit)s
     ), {_FREE}, taken AS (
         UPDATE line_marker
@@ -66,7 +71,7 @@ class Waits:
 
 
 def take_fresh(
-    connection: Connection, token: UUID, limit: int
+    connection: Connection, token: UUID, limit: int, passed: Collection[int] = ()
 ) -> tuple[list[Waiting], Waits, bool]:
     """Take what is next in line, if nobody has the marker and every operation is a first attempt.
 
@@ -76,12 +81,18 @@ def take_fresh(
         connection: one that commits each statement; losing this commit loses only a suspicion.
         token: tells this taking from all others.
         limit: how many at most.
+        passed: the places in line of those that are left out.
 
     Returns:
-        What was taken; what waits; and, if nothing was taken, whether there is something to do
-        about it: the marker was left, or what waits was tried before.
+        What was taken; what waits, apart from those; and, if nothing was taken, whether there is
+        something to do about it: the marker was left, or what waits was tried before.
     """
-    wanted = {"token": token, "limit": limit, "patience": PATIENCE_SECONDS}
+    wanted = {
+        "token": token,
+        "limit": limit,
+        "passed": array(passed),
+        "patience": PATIENCE_SECONDS,
+    }
     found = execute(connection, _TAKE, wanted).all()
     singles, bulks, is_left = found[0][:3]
     taken = [Waiting(*row[3:]) for row in found if row[3] is not None]
@@ -128,15 +139,24 @@ _CANDIDATES = text("""
         WHERE status = 'queued' AND queue = 'line' AND attempts > 0
           AND coalesce(available_at <= now(), true)
         ORDER BY seq LIMIT 1), 9223372036854775807)
+      AND seq NOT IN (SELECT unnest(CAST(:passed AS bigint[])))
     ORDER BY seq LIMIT :limit
 """)
 
 
-def candidates(connection: Connection, limit: int) -> list[tuple[UUID, int, bool]]:
+def candidates(
+    connection: Connection, limit: int, passed: Collection[int] = ()
+) -> list[tuple[UUID, int, bool]]:
     """What is next in line, up to the first that was tried before and is due: id, attempts so far,
     and whether it is held back for now.
+
+    Args:
+        connection: any.
+        limit: how many at most.
+        passed: the places in line of those that are left out.
     """
-    return [(row[0], row[1], row[2]) for row in connection.execute(_CANDIDATES, {"limit": limit})]
+    wanted = {"limit": limit, "passed": list(passed)}
+    return [(row[0], row[1], row[2]) for row in connection.execute(_CANDIDATES, wanted)]
 
 
 def take(connection: Connection, token: UUID, ids: Collection[UUID]) -> bool:

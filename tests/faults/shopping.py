@@ -21,6 +21,7 @@ from tests.integration.test_rescue import age_marker
 from web.auth import create_key
 from workers import runner
 from workers.runner import apply_next
+from workers.walk import Walk
 
 PRODUCTS = st.integers(0, 3)
 LIMITS = st.sampled_from([1, 2, 3, 5, 500])
@@ -165,7 +166,7 @@ class Shopping(RuleBasedStateMachine):
     def freeze(self, limit: int) -> None:
         """A worker has taken something and stands still."""
         token = uuid4()
-        taken, _ = runner._take(line_database(), token, limit)
+        taken, _ = runner._take(line_database(), token, Walk(), limit)
         if taken:
             self.taken.append((token, taken))
             self._lose_a_worker()

@@ -20,7 +20,8 @@ from workers.app import app as celery
 from workers.commands import AdjustStock
 from workers.dispatch import record
 from workers.registry import FAREWELLS, HANDLERS
-from workers.runner import apply_next, choose
+from workers.runner import apply_next
+from workers.walk import Walk, choose
 
 celery.loader.import_default_modules()
 
@@ -191,7 +192,7 @@ def test_who_lost_the_marker_does_not_apply(
     with marker_database().transaction() as connection:
         taken, _, _ = marker.take_fresh(connection, token, 500)
     apply_when_due(database)
-    assert runner._apply(line_database(), token, taken)[0] is None
+    assert runner._apply(line_database(), token, taken, Walk())[0] is None
     with database.transaction() as connection:
         assert (stock.level(connection, shop[1][0]) or {})["stock"] == 1
 
@@ -289,7 +290,7 @@ def test_what_was_tried_before_is_not_blamed_for_its_neighbours(
     database: Database, one_held_back: list[UUID]
 ) -> None:
     token = uuid4()
-    assert len(runner._take(line_database(), token)[0]) == 2
+    assert len(runner._take(line_database(), token, Walk())[0]) == 2
     become_due(database)
     assert runner._blame(line_database(), token, "died")
     found = ends(database, one_held_back)
