@@ -161,7 +161,8 @@ class Pulse:
             statement_timeout_ms=_STATEMENT_MS,
             idle_in_transaction_ms=5_000,
             pool_size=1,
-        ).execution_options(isolation_level="AUTOCOMMIT")
+            autocommit=True,
+        )
         self._waker = waker
         self._asked = 0.0
         self._count_due = 0.0

@@ -13,7 +13,7 @@ from tests.bench.shops import ours
 from tests.bench.subscribers import Subscriber
 
 _TALKS = ("log_statement", "log_line_prefix")
-_LINE = re.compile(rb"^bench:(\S*) LOG:  statement: (\w+)", re.MULTILINE)
+_LINE = re.compile(rb"^bench:(\S*) LOG:  statement:\s+(\w+)", re.MULTILINE)
 # What a web process calls itself: its requests and repairs, and its probes.
 _OF_WEB = ("pms-web", "pms-health")
 _FRAMES = {b"BEGIN", b"COMMIT", b"ROLLBACK"}
