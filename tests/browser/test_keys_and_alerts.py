@@ -73,6 +73,48 @@ def test_an_alert_comes_and_goes_by_itself(
     expect(past).to_contain_text("over a")
 
 
+def test_the_rail_counts_the_open_alerts(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    page = window("#/orders")
+    rail = page.get_by_role("navigation", name="Main")
+    before = len(api.get("/api/inventory/alerts", params={"limit": 99}).json()["items"])
+    product_id = new_product(stock=9, name="Counted low")
+    body = {"productId": product_id, "quantity": 8, "type": "decrement"}
+    assert api.post("/api/inventory/adjust", json=body).status_code == 202
+    expect(rail.get_by_role("link", name=f"Alerts {before + 1} open", exact=True)).to_be_visible()
+    assert api.post("/api/inventory/adjust", json={**body, "type": "increment"}).status_code == 202
+    name = f"Alerts {before} open" if before else "Alerts"
+    expect(rail.get_by_role("link", name=name, exact=True)).to_be_visible()
+
+
+def test_an_open_alert_says_how_many_are_left_now(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=9, name="Goes on falling")
+
+    def take(units: int) -> None:
+        body = {"productId": product_id, "quantity": units, "type": "decrement"}
+        waits = {"Prefer": "wait=20"}
+        assert api.post("/api/inventory/adjust", json=body, headers=waits).status_code == 200
+
+    take(6)
+    product, listed, overview = window(f"#/products/{product_id}"), window("#/alerts"), window()
+    of_it = product.get_by_role("region", name="Alerts")
+    row = listed.locator(".row", has_text="Goes on falling")
+    open_ones = overview.get_by_role("region", name="Open alerts")
+    line = open_ones.locator("li", has_text="Goes on falling")
+    expect(of_it).to_contain_text("3 left")
+    expect(row.locator('[data-name="Left"]')).to_contain_text("3")
+    expect(line).to_contain_text("3 left")
+    take(1)
+    expect(of_it).to_contain_text("2 left")
+    expect(row.locator('[data-name="Left"]')).to_contain_text("2")
+    expect(line).to_contain_text("2 left")
+    expect(listed.locator(".fresh")).to_contain_text("Read")
+    expect(overview.locator(".page-head")).to_contain_text("Stock as of")
+
+
 def make_key(page: Page, name: str) -> None:
     page.get_by_role("button", name="New key").click()
     page.get_by_label("Name").fill(name)

@@ -1,5 +1,4 @@
 // Around every page: where one can go, whether all is well, and whether it is live.
-import { number } from '../core/format.js';
 import { html, useErrorBoundary, useState } from '../core/html.js';
 import { href, useRoute } from '../core/router.js';
 import { may, session, signOut } from '../core/session.js';
@@ -20,13 +19,15 @@ import { Empty, PageHead } from './basics.js';
 import { ConnectionBanner, ConnectionState } from './connection.js';
 import { useKeptFocus } from './focus.js';
 import { Notices } from './forms.js';
-import { AwayBanner, health, HealthRow } from './health.js';
+import { AwayBanner, HealthRow } from './health.js';
 import { Icon } from './icons.js';
 import { Mark } from './mark.js';
+import { GivenUp, OpenAlertsCount } from './rail-count.js';
 import { useScroll } from './scroll.js';
 import { Secrets } from './secrets.js';
 import { ThemeSwitch } from './theme.js';
 
+const COUNTS = { operations: GivenUp, alerts: OpenAlertsCount };
 const PLACES = [
   ['', 'Overview', 'overview', 'read'],
   ['products', 'Products', 'products', 'read'],
@@ -68,12 +69,6 @@ function Guarded({ page: Page, given }) {
   return html`<${Page} ...${given} />`;
 }
 
-/** How many operations were given up, which somebody should look at. */
-function GivenUp() {
-  const count = useStore(health).data?.checks.queue.dead;
-  return count > 0 ? html`<b class="rail-count">${number(count)}<span class="visually-hidden"> given up</span></b>` : null;
-}
-
 /** The frame. */
 export function Shell() {
   const { steps, entry } = useRoute();
@@ -99,7 +94,7 @@ export function Shell() {
     </header>
     <nav class="rail" aria-label="Main">
       <ul>${PLACES.filter((place) => may(place[3])).map(([path, name, icon]) => html`<li key=${path}>
-        <a href=${href(path)} aria-current=${here === path ? 'page' : undefined}><${Icon} name=${icon} /><span>${name}</span>${path === 'operations' && html`<${GivenUp} />`}</a>
+        <a href=${href(path)} aria-current=${here === path ? 'page' : undefined}><${Icon} name=${icon} /><span>${name}</span>${COUNTS[path] && html`<${COUNTS[path]} />`}</a>
       </li>`)}</ul>
       <div class="rail-foot"><${HealthRow} /><p class="who" title=${key.name}>${key.name}<br /><span>${key.scopes.join(', ')}</span></p></div>
     </nav>
