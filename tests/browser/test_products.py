@@ -272,3 +272,18 @@ def test_publishing_again_after_no_answer_is_the_same_wish(
     expect(page.locator(".page-head").get_by_text("Published", exact=True)).to_be_visible()
     assert {*keys, again.value.headers["idempotency-key"]} == {keys[0]}
     assert keys[0]
+
+
+def test_a_new_threshold_marks_the_stock_at_once(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=50, name="Threshold raised")
+    product, listed = window(f"#/products/{product_id}"), window("#/products?q=Threshold+raised")
+    figure = product.get_by_test_id("stock").locator(".stock")
+    other = listed.locator(".row", has_text="Threshold raised").locator(".stock")
+    for one in (figure, other):
+        expect(one).to_have_text("50")
+    changed = api.patch(f"/api/pms/products/{product_id}", json={"lowStockThreshold": 100})
+    assert changed.status_code == 200
+    for one in (figure, other):
+        expect(one).to_contain_text("(low)")

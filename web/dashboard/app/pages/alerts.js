@@ -5,8 +5,10 @@ import { usePages } from '../core/pages.js';
 import { href, oneOf, setQuery, useRoute } from '../core/router.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useAfter } from '../parts/after.js';
-import { Cell, EndlessList } from '../parts/list.js';
+import { Cell, EndlessList, Fresh } from '../parts/list.js';
 
+// What is left changes without an alert beginning or ending, of which alone one is told.
+const EVERY_MILLISECONDS = 5000;
 const VIEWS = [['', 'Open'], ['resolved', 'Past'], ['all', 'All']];
 const SUBJECTS = [['', 'Stock'], ['system', 'Service']];
 const COLUMNS = [['Product'], ['Severity'], ['Left', 'num'], ['Threshold', 'num wide-only'], ['Raised', 'num'], ['Resolved', 'num wide-only']];
@@ -18,19 +20,21 @@ export function AlertsPage() {
   const { query } = useRoute();
   const status = oneOf(namesOf(VIEWS), query.status);
   const about = oneOf(namesOf(SUBJECTS), query.about);
-  const List = about === 'system' ? SystemAlerts : StockAlerts;
+  const isOfService = about === 'system';
+  const pages = usePages(isOfService ? '/api/system/alerts' : '/api/inventory/alerts', { status }, { every: EVERY_MILLISECONDS });
+  useAfter('system', null, 600, pages.reload);
+  const List = isOfService ? SystemAlerts : StockAlerts;
   return html`
     <${PageHead} title="Alerts" />
     <div class="filters" role="group" aria-label="Which alerts">
       <${Choice} label="About" value=${about} onChange=${(next) => setQuery({ about: next })} options=${SUBJECTS} />
       <${Choice} label="State" value=${status} onChange=${(next) => setQuery({ status: next })} options=${VIEWS} />
+      <${Fresh} pages=${pages} title="What begins and ends is here at once; what is left is looked for again and again." />
     </div>
-    <${List} key=${about} status=${status} />`;
+    <${List} key=${about} status=${status} pages=${pages} />`;
 }
 
-function StockAlerts({ status }) {
-  const pages = usePages('/api/inventory/alerts', { status });
-  useAfter('system', null, 600, pages.reload);
+function StockAlerts({ status, pages }) {
   const empty = status ? html`<${Empty} title="No alert is like that" />` : html`<${Empty} title="No open alerts">Every product has more than its threshold.<//>`;
   return html`<${EndlessList} label="Stock alerts" pages=${pages} columns=${COLUMNS} empty=${empty} row=${(alert) => html`
     <${Cell} kind="main"><a href=${href('products', alert.productId)}>${alert.name}</a><span class="fine">${alert.resolvedAt ? 'over' : 'open'}</span><//>
@@ -41,9 +45,7 @@ function StockAlerts({ status }) {
     <${Cell} kind="num fine wide-only" name="Resolved"><${When} at=${alert.resolvedAt} by=${alert.resolvedBy} /><//>`} />`;
 }
 
-function SystemAlerts({ status }) {
-  const pages = usePages('/api/system/alerts', { status });
-  useAfter('system', null, 600, pages.reload);
+function SystemAlerts({ pages }) {
   const empty = html`<${Empty} title="Nothing to tell">No operation was given up, no sum differs, and no part was away.<//>`;
   return html`<${EndlessList} label="Service alerts" pages=${pages} columns=${SYSTEM_COLUMNS} empty=${empty} row=${(alert) => html`
     <${Cell} kind="main"><${Subject} alert=${alert} /><span class="fine">${words(alert.type)}</span><//>

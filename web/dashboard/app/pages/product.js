@@ -60,7 +60,7 @@ export function ProductPage({ id }) {
           ${product.images.length > 0 && html`<h3>Images</h3><ul class="addresses">${product.images.map((image) => html`<li key=${image}><code>${image}</code></li>`)}</ul>`}
           <p class="fine id-line"><code>${product.id}</code><${Copy} text=${product.id} label="Copy id" /></p>
         <//>
-        <${ProductAlerts} product=${product} />
+        <${ProductAlerts} product=${product} stock=${stock} />
       </div>
     </div>
     ${editing && html`<${ProductEdit} product=${editing} onClose=${() => setEditing(null)} onSaved=${() => {

@@ -42,9 +42,12 @@ export function useActivity(every = ACTIVITY_MILLISECONDS) {
   return resource;
 }
 
-/** The newest open alerts, also of one product. */
+// What is left of a product changes without an alert beginning or ending, of which alone one is told.
+const ALERTS_MILLISECONDS = 10000;
+
+/** The newest open alerts. */
 export function useOpenAlerts(limit) {
-  const resource = useResource('/api/inventory/alerts', { limit });
+  const resource = useResource('/api/inventory/alerts', { limit }, { every: ALERTS_MILLISECONDS });
   useAfter('system', null, 600, resource.reload);
   return resource;
 }

@@ -10,7 +10,8 @@ const counts = (stock, product) => product.status !== 'draft' || stock.version >
 export function StockFigure({ stock, product }) {
   const flash = useRef({ began: 0, version: stock?.version });
   if (!stock) return html`<span class="fine" aria-label="not read yet">…</span>`;
-  const level = stock.stock === 0 ? 'bad' : stock.stock <= (stock.lowStockThreshold ?? product.lowStockThreshold) ? 'warn' : '';
+  // What is followed tells of the stock alone: the product is read again when its threshold changes.
+  const level = stock.stock === 0 ? 'bad' : stock.stock <= product.lowStockThreshold ? 'warn' : '';
   const tone = counts(stock, product) ? level : '';
   const word = { bad: 'out of stock', warn: 'low' }[tone];
   // A new key has the flash begin anew; of changes that come at speed, not each one.
