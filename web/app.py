@@ -37,6 +37,7 @@ from web.errors import init_errors
 from web.health import Probes
 from web.limits import init_limits
 from web.openapi import init_openapi
+from web.queries import init_queries
 from web.services import Services, init_services
 from web.settings import WebSettings, web_settings
 from web.sockets import Sockets, init_sockets
@@ -168,6 +169,7 @@ def _create_app(settings: WebSettings) -> APIFlask:
     init_auth(app)
     init_limits(app)
     app.before_request(guard)
+    init_queries(app)
     init_openapi(app)
     for room in _ROOMS:
         app.register_blueprint(room.blueprint)

@@ -241,7 +241,8 @@ def _problems(operation: dict[str, Any], path: str, limited: bool) -> list[int]:
         statuses += [400, 413, 415]
     if operation["operationId"] in REFUSALS:
         statuses.append(409)
-    if "requestBody" in operation or any(map(_can_be_invalid, operation["parameters"])):
+    # Each refuses parameters that it does not know.
+    if path.startswith("/api/") or any(map(_can_be_invalid, operation["parameters"])):
         statuses.append(422)
     return statuses + list(BEYOND.get(operation["operationId"], ()))
 

@@ -1,6 +1,7 @@
 """What is true of every route: who may, how errors look, what bad input gets."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -235,6 +236,23 @@ def test_missing_and_unknown_fields_are_all_named(client: Any, method: str, path
     assert (f" and {unnamed} more." in body["detail"]) == (unnamed > 0)
     if method == "POST":
         assert len(pointers) > 1
+
+
+def test_a_route_without_parameters_takes_none(app: Any, client: Any, database: Database) -> None:
+    """What is asked in vain, such as a dry run, must not be done after all."""
+    before = row_counts(database)
+    for rule in app.url_map.iter_rules():
+        path = re.sub("<[^>]*>", NOBODY, rule.rule)
+        if path.startswith("/api/"):
+            for method in rule.methods - {"HEAD", "OPTIONS"}:
+                sent = BODIES.get((method, path))
+                response = client.open(method, f"{path}?surprise=1&other=%20", json=sent)
+                body = check_problem(response, 422)
+                names = [error["pointer"] for error in body["errors"]]
+                assert {"?surprise", "?other"} <= set(names), (method, path)
+    assert row_counts(database) == before
+    assert client.get(f"/api/products/{NOBODY}?").status_code == 404
+    assert client.open("OPTIONS", "/api/pms/products?surprise=1").status_code == 200
 
 
 @pytest.mark.parametrize(
