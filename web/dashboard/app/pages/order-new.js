@@ -1,5 +1,4 @@
 // A new order: products found by name, their units, and whom it is for.
-import { useDraft } from '../core/draft.js';
 import { money, number } from '../core/format.js';
 import { html, useMemo, useRef, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
@@ -8,14 +7,15 @@ import { useAsking } from '../parts/asking.js';
 import { Badge, Card, Empty, PageHead, Trouble } from '../parts/basics.js';
 import { Field, useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
+import { OrderItem, useOrderDraft } from '../parts/order-draft.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
 
-const BLANK = { items: [], customerId: '', shippingAddress: '' };
 const SHOWN = 8;
+const EVERY_MILLISECONDS = 4000;
 
 export function NewOrderPage() {
-  const { value: draft, change: setDraft, forget, once } = useDraft('order', BLANK);
+  const { value: draft, change: setDraft, forget, once } = useOrderDraft();
   const { items, customerId, shippingAddress } = draft;
   const setItems = (next) => setDraft({ ...draft, items: next });
   const bind = (name) => ({ name, value: draft[name], onInput: (event) => setDraft({ ...draft, [name]: event.target.value }) });
@@ -30,7 +30,8 @@ export function NewOrderPage() {
     order.current.scrollIntoView({ block: 'start' });
     order.current.focus({ preventScroll: true });
   };
-  const change = (product, quantity) => setItems(items.map((item) => (item.product === product ? { ...item, quantity } : item)));
+  // Of the draft as it is by then: two lines may be read anew within one frame.
+  const changing = (id) => (step) => setDraft((now) => ({ ...now, items: now.items.map((item) => (item.product.id === id ? step(item) : item)).filter(Boolean) }));
   const submit = async (event) => {
     event.preventDefault();
     const body = { items: items.map(({ product, quantity }) => ({ productId: product.id, quantity: Number(quantity) })), customerId: customerId.trim(), shippingAddress };
@@ -49,10 +50,7 @@ export function NewOrderPage() {
       <form class="card form" onSubmit=${submit} aria-label="Order">
         <h2 tabindex="-1" ref=${order}>Order</h2>
         ${problem && html`<${Trouble} error=${problem} />`}
-        ${items.length ? html`<ul class="order-items">${items.map(({ product, quantity }) => html`<li key=${product.id}>
-            <span class="grow">${product.name}<span class="fine"> ${money(product.price)}</span></span>
-            <input type="number" min="1" max="1000000000" step="1" required inputmode="numeric" aria-label="Units of ${product.name}" value=${quantity} onInput=${(event) => change(product, event.target.value)} />
-            <button class="button quiet icon" type="button" aria-label="Remove ${product.name}" onClick=${() => setItems(items.filter((item) => item.product !== product))}><${Icon} name="close" size="16" /></button></li>`)}</ul>
+        ${items.length ? html`<ul class="order-items">${items.map((item) => html`<${OrderItem} key=${item.product.id} item=${item} change=${changing(item.product.id)} />`)}</ul>
           <p class="order-total"><span>Total</span><b>${money(total)}</b></p>`
         : html`<${Empty} title="Nothing in it yet">Add products from the list.<//>`}
         <${Field} label="Customer">${(given) => html`<input ...${given} ...${bind('customerId')} required maxlength="200" />`}<//>
@@ -67,7 +65,7 @@ function Finder({ onAdd, items, stocks, onSight }) {
   const [q, setQ] = useState('');
   const [text, setText] = useTyped(q, 250, setQ);
   const query = useMemo(() => ({ q, limit: SHOWN, sort: 'name' }), [q]);
-  const resource = useResource('/api/products', query);
+  const resource = useResource('/api/products', query, { every: EVERY_MILLISECONDS });
   const found = resource.data?.items ?? [];
   const [told, setTold] = useState('');
   const units = (product) => Number(items.find((item) => item.product.id === product.id)?.quantity ?? 0);

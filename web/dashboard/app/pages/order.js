@@ -4,12 +4,13 @@ import { html, useEffect, useState } from '../core/html.js';
 import { follow } from '../core/live.js';
 import { useSubmission } from '../core/operations.js';
 import { useResource } from '../core/resource.js';
-import { href } from '../core/router.js';
+import { go, href } from '../core/router.js';
 import { may } from '../core/session.js';
 import { StepBadge } from '../parts/adjust.js';
 import { tellOf } from '../parts/asking.js';
 import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { Confirm } from '../parts/forms.js';
+import { draftFrom, isStarted, useOrderDraft } from '../parts/order-draft.js';
 import { OrderLine } from '../parts/order-line.js';
 
 const ACTIONS = { confirmed: 'Confirm', processing: 'Begin processing', shipped: 'Ship', delivered: 'Mark as delivered', cancelled: 'Cancel order' };
@@ -32,7 +33,7 @@ export function OrderPage({ id }) {
   return html`
     <${PageHead} title="Order of ${order.customerId}" back=${back} badge=${html`<${Badge} status=${order.status} />`} />
     ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} stale=${true} />`}
-    ${order.reason && html`<${Rejected} reason=${order.reason} />`}
+    ${order.reason && html`<${Rejected} order=${order} />`}
     <${Card} label="Progress"><${OrderLine} order=${order} />${may('write') && html`<${Steps} order=${order} onEnd=${resource.reload} />`}<//>
     <div class="columns wide-left">
       <${Card} title="Items"><${Items} order=${order} /><//>
@@ -51,8 +52,27 @@ export function OrderPage({ id }) {
     </div>`;
 }
 
-function Rejected({ reason }) {
-  return html`<div class="trouble" role="note"><div><strong>${reason.title ?? 'This order was rejected'}</strong><p>${reason.detail}</p></div></div>`;
+/** Why it was rejected, which of its items was short, and the way on: the same once more, to be mended. */
+function Rejected({ order }) {
+  const { reason } = order;
+  const short = order.items.find((item) => item.productId === reason.productId);
+  const detail = short && reason.available != null
+    ? html`<a href=${href('products', short.productId)}>${short.name}</a>: ${number(short.quantity)} were asked for, and ${number(reason.available)} could be sold.`
+    : reason.detail;
+  return html`<div class="trouble" role="note"><div><strong>${reason.title ?? 'This order was rejected'}</strong><p>${detail}</p></div>
+    ${may('write') && html`<${OrderAgain} order=${order} />`}</div>`;
+}
+
+function OrderAgain({ order }) {
+  const { value: draft, change } = useOrderDraft();
+  const [asking, setAsking] = useState(false);
+  const again = () => {
+    change(draftFrom(order));
+    go('orders', 'new');
+  };
+  return html`<button class="button" type="button" onClick=${() => (isStarted(draft) ? setAsking(true) : again())}>Order again</button>
+    ${asking && html`<${Confirm} title="Replace the order you began?" action="Replace it" keep="Keep it" onConfirm=${again} onClose=${() => setAsking(false)}>
+      <p>A new order is begun and not placed yet. This one would take its place.</p><//>`}`;
 }
 
 function Items({ order }) {
