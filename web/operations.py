@@ -20,6 +20,7 @@ from web.prepared import try_again
 from web.refused import again
 from web.schemas.base import answer
 from web.schemas.operations import (
+    LeftOut,
     OperationDetail,
     OperationListed,
     OperationOut,
@@ -118,19 +119,25 @@ def retry_operation(operation_id: UUID) -> Response:
 @blueprint.input(RetryIn, arg_name="body")
 @blueprint.output(RetriedOut, status_code=202)
 def retry_operations(body: RetryIn) -> Response:
-    """Try the dead operations of a kind again, those not retried yet, up to 500 at once."""
+    """Try the dead operations of a kind again, those not retried yet, up to 500 at once.
+
+    One that cannot be tried again holds up no other.
+    """
 
     told: Told = []
 
     def make(connection: Connection) -> Response:
-        made = []
+        made, left_out = [], []
         for dead in operations.dead_of_kind(connection, body.kind, _MOST_RETRIED):
-            made.append(record_for_key(connection, _command_of(connection, dead), dead))
+            try:
+                command = _command_of(connection, dead)
+            except Problem as problem:
+                left_out.append(LeftOut(id=dead, detail=problem.detail))
+                continue
+            made.append(OperationOut.of(record_for_key(connection, command, dead)))
             told.extend(tell_retried(connection, dead))
-        items = [OperationOut.of(operation) for operation in made]
-        return Response(
-            answer(RetriedOut(items=items)), status=202, content_type="application/json"
-        )
+        body_out = RetriedOut(items=made, left_out=left_out)
+        return Response(answer(body_out), status=202, content_type="application/json")
 
     response, is_new = answer_once(make)
     if is_new:

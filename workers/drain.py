@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
 from db.queries.installation import beat_heart
 from db.session import Database, line_database
 from workers.app import app
@@ -13,6 +16,8 @@ from workers.ending import is_ending
 from workers.runner import apply_and_look, apply_bulk
 from workers.standby import Standby
 from workers.walk import Walk
+
+log = structlog.get_logger(__name__)
 
 # Long enough to be worth the way here, short enough that the hard limit never meets a good batch:
 # the last one still has more than half of it.
@@ -56,6 +61,25 @@ def drain(database: Database, hears: Callable[[float], bool] = lambda deadline: 
     return True
 
 
+# The line's, and the marker's.
+_CONNECTIONS = 2
+
+
+def _drain_anew(database: Database, hears: Callable[[float], bool]) -> bool:
+    """Drain; if a connection has died since it was last used, by a new one.
+
+    A process that has stood by while the server was started anew only finds out now.
+    """
+    for _ in range(_CONNECTIONS):
+        try:
+            return drain(database, hears)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            log.info("connection_lost", error=repr(error.orig).splitlines()[0])
+    return drain(database, hears)
+
+
 @app.task(name=DRAIN)
 def drain_line() -> None:
     """Celery: apply what is waiting, and for a moment what comes, and leave a sign of life."""
@@ -66,7 +90,7 @@ def drain_line() -> None:
         return _standby.hears(deadline)
 
     try:
-        more = drain(database, hears)
+        more = _drain_anew(database, hears)
     finally:
         called = _standby.leave()
     _signs_of_life(database)

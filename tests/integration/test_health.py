@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+import web.probes
 from db.queries.installation import beat_heart
 from db.session import Database, make_engine
 from tests.factories.sales import Shop
 from tests.factories.wire import Wire
 from web.health import Probes, memory_limit
+from web.probes import Pulse
 from web.schemas.health import HealthOut
 from workers.commands import AdjustStock, RebuildRollups
 from workers.dispatch import Waker, record
@@ -163,6 +165,31 @@ def test_the_database_is_away(
     assert found.json["checks"]["queue"] == {"depth": None, "oldestSeconds": None, "dead": None}
     postgres.mend()
     _until(lambda: _at_once(probes).status == "ok", 10)
+
+
+def test_a_server_that_ends_between_a_look_and_the_next_is_found_again(
+    database: Any, waker: Waker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulse = Pulse(database, waker)
+    pulse()
+    look = web.probes.heartbeat_ages
+
+    def look_and_lose(connection: Connection) -> dict[str, float]:
+        found = look(connection)
+        with database.transaction() as other:
+            other.execute(
+                text("""SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                        WHERE application_name = 'pms-health' AND datname = current_database()""")
+            )
+        monkeypatch.undo()
+        return found
+
+    monkeypatch.setattr(web.probes, "heartbeat_ages", look_and_lose)
+    monkeypatch.setattr(pulse, "_count_due", time.monotonic() + 60)
+    for _ in range(3):
+        pulse()
+    assert pulse.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    pulse.engine.dispose()
 
 
 @pytest.mark.parametrize("fault", ["cut", "hold"])

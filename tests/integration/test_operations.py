@@ -297,6 +297,25 @@ def test_all_dead_of_a_kind_are_tried_again(
     assert client.post("/api/operations/retry", json={"kind": "nothing"}).status_code == 422
 
 
+def test_a_dead_operation_that_cannot_be_read_holds_up_no_other(
+    client: Any,
+    database: Database,
+    adjust: Callable[..., Any],
+    let_die: Callable[[], None],
+    broken_adjustments: dict[str, bool],
+) -> None:
+    broken, whole = (adjust(number + 1).json["id"] for number in range(2))
+    let_die()
+    with database.transaction() as connection:
+        spoil = text("""UPDATE operations SET payload = '{"of": "long ago"}' WHERE id = :id""")
+        connection.execute(spoil, {"id": broken})
+    made = client.post("/api/operations/retry", json={"kind": "adjust-stock"})
+    assert made.status_code == 202
+    assert [one["retryOf"] for one in made.json["items"]] == [whole]
+    assert [one["id"] for one in made.json["leftOut"]] == [broken]
+    assert "cannot be read" in made.json["leftOut"][0]["detail"]
+
+
 def test_trying_again_is_for_admins(
     client_with: Callable[..., Any], make_key: Callable[..., str]
 ) -> None:

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from sqlalchemy import text
 
 from db.queries import stock
 from db.session import Database, line_database
 from tests.factories.shop import new_products
 from tests.functional.service import wait_until
+from workers.app import app as celery
 from workers.commands import AdjustStock
 from workers.dispatch import Waker, record
-from workers.drain import drain
+from workers.drain import drain, drain_line
 from workers.standby import STANDBY_SECONDS, Standby, call
+
+celery.loader.import_default_modules()
 
 
 def soon() -> float:
@@ -34,6 +38,25 @@ def standby(app: Any) -> Iterator[Standby]:
 def redis(redis_url: str) -> Iterator[Redis]:
     with Redis.from_url(redis_url) as found:
         yield found
+
+
+def test_a_drain_whose_connections_have_died_since_takes_new_ones(
+    app: Any, database: Database
+) -> None:
+    (product,) = new_products(database, 1)
+    for quantity in (1, 2):
+        with database.transaction() as connection:
+            record(connection, AdjustStock(product, quantity, "increment"))
+        drain_line()
+        with database.transaction() as connection:
+            found = stock.level(connection, product)
+            assert found is not None
+            assert found["stock"] == (1, 3)[quantity - 1]
+            connection.execute(
+                text("""SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                        WHERE application_name IN ('pms-line', 'pms-line-marker')
+                          AND datname = current_database()""")
+            )
 
 
 def test_nobody_hears_a_call(app: Any) -> None:

@@ -174,7 +174,6 @@ REFUSALS = {
     "rotateKey": ("key-revoked",),
     "retryOperation": ("not-dead", "already-retried", "unreadable-operation", "nothing-to-retry"),
     "repairStock": ("repair-impossible",),
-    "retryOperations": ("unreadable-operation",),
 }
 
 

@@ -227,7 +227,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "OperationPage": _page({**_OPERATION, "retriedBy": None, "productName": "Mug"}),
     "RetryIn": {"kind": "adjust-stock"},
-    "RetriedOut": {"items": [_OPERATION]},
+    "RetriedOut": {"items": [_OPERATION], "leftOut": []},
     "RollupsIn": {"startDate": "2026-11-01", "endDate": "2026-11-23"},
     "SalesOut": {
         "startDate": "2026-11-23",

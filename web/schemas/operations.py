@@ -123,7 +123,17 @@ class RetryIn(Body):
     kind: Kind
 
 
+class LeftOut(Out):
+    """A dead operation that cannot be tried again."""
+
+    id: Id
+    detail: str
+
+
 class RetriedOut(Out):
     """The new operations, one for each dead one."""
 
     items: list[OperationOut]
+    left_out: list[LeftOut] = Field(
+        description="Those that cannot be tried again, such as one that cannot be read any more."
+    )

@@ -112,8 +112,10 @@ function RetryAll({ kind, onDone }) {
     setBusy(true);
     try {
       const { data } = await call('POST', '/api/operations/retry', { body: { kind } });
-      const { length } = data.items;
-      notify(length ? `${plural(length, 'operation')} tried again, as new ones at the end of the line.` : 'All of them were tried again already.', length ? 'good' : 'plain');
+      const { items: { length }, leftOut } = data;
+      if (leftOut.length) notify(`${plural(leftOut.length, 'operation')} cannot be tried again: ${leftOut[0].detail}`, 'bad');
+      if (length) notify(`${plural(length, 'operation')} tried again, as new ones at the end of the line.`, 'good');
+      else if (!leftOut.length) notify('All of them were tried again already.', 'plain');
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       notify(error.message, 'bad');
