@@ -1,6 +1,7 @@
 """Tables for spreadsheets: lists as streamed CSV (RFC 4180), in UTF-8, whatever the size."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from io import StringIO
@@ -11,8 +12,11 @@ from flask import Response, request
 
 from web.schemas.base import rfc3339
 
-# A spreadsheet takes a cell that begins so for a formula, and may do what it says.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# A spreadsheet takes a cell that begins so for a formula, and may do what it says. Where decimals
+# have a comma it begins one at a semicolon or a tab as well, and then knows no quotes.
+_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20'"
+_DANGER = re.compile(rf"\A(?=[\t\r\n{_FORMULA}])|(?<=[;\t\r\n])(?=[{_FORMULA}])")
+_MENDED = re.compile(rf"\A'(?=[\t\r\n{_FORMULA}])|(?<=[;\t\r\n])'(?=[{_FORMULA}])")
 #: Rows that are read at once.
 PAGE = 500
 
@@ -27,12 +31,12 @@ def harmless(text: str) -> str:
 
     Source: OWASP, "CSV Injection".
     """
-    return "'" + text if text.startswith((*_FORMULA, "'")) else text
+    return _DANGER.sub("'", text)
 
 
 def restored(text: str) -> str:
     """What `harmless` was given."""
-    return text[1:] if text.startswith("'") and harmless(text[1:]) != text[1:] else text
+    return _MENDED.sub("", text)
 
 
 def _cell(value: Any) -> Any:

@@ -2,11 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -262,6 +265,16 @@ def test_json_unless_csv_is_wanted_more(client: Any, shop: list[str]) -> None:
 def test_formulas_are_made_harmless_and_come_back(cell: str) -> None:
     told = harmless(cell)
     assert not told.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))
+    assert restored(told) == cell
+
+
+@given(st.text(alphabet="=+-@';\t\r\n,\" a\uff1d", max_size=12))
+@settings(max_examples=500)
+def test_no_cell_begins_with_a_formula_wherever_it_is_split(cell: str) -> None:
+    """Where decimals have a comma, spreadsheets split at semicolons, and know no quotes then."""
+    told = harmless(cell)
+    for piece in re.split("[;\t\r\n]", told):
+        assert not piece.startswith(("=", "+", "-", "@", "\uff1d"))
     assert restored(told) == cell
 
 
