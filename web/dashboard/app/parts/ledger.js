@@ -44,10 +44,10 @@ function Movements({ items, pages }) {
   };
   if (!items.length) return html`<${Empty} title="Nothing has moved yet">What is added, taken out, counted, reserved or shipped stands here.<//>`;
   return html`<div class="table-scroll" tabindex="0" role="region" aria-label="Table of movements"><table class="movements">
-      <thead><tr><th scope="col">What</th><th scope="col">Why</th><th scope="col" class="num">House</th><th scope="col" class="num">Held</th><th scope="col" class="num">After</th><th scope="col" class="num">When</th></tr></thead>
+      <thead><tr><th scope="col">What</th><th scope="col" class="broad-only">Why</th><th scope="col" class="num">House</th><th scope="col" class="num">Held</th><th scope="col" class="num">After</th><th scope="col" class="num">When</th></tr></thead>
       <tbody>${items.slice(0, most).map((item) => html`<${Kept} key=${item.version} of=${[item]} draw=${(row) => html`<tr>
-        <th scope="row"><a href=${href('operations', row.operationId)}>${words(row.kind)}</a></th>
-        <td class="why"><${Why} row=${row} /></td>
+        <th scope="row"><a href=${href('operations', row.operationId)}>${words(row.kind)}</a><span class="why narrow-only"><${Why} row=${row} /></span></th>
+        <td class="why broad-only"><${Why} row=${row} /></td>
         <td class="num ${row.onHandChange < 0 ? 'down' : row.onHandChange > 0 ? 'up' : 'fine'}">${signed(row.onHandChange)}</td>
         <td class="num fine">${signed(row.reservedChange)}</td>
         <td class="num"><b>${number(row.onHand - row.reserved)}</b></td>
