@@ -15,9 +15,10 @@ const FONT = '12px system-ui, sans-serif';
  * Draw series over a common axis.
  *
  * `series` are `{name, values, kind: 'bars'|'area'|'dashed', tone}`; `axis` gives what
- * stands under a place, `splits` the places themselves by the width; `tip` names a place in the tooltip; `format` writes a value.
+ * stands under a place, `splits` the places themselves by the width; `tip` names a place in the tooltip; `format` writes a value,
+ * and `exact` one where there is room for all of it.
  */
-export function Chart({ label, xs, series, axis, tip, format = compact, height = 240, time = false, splits, legend, table = true }) {
+export function Chart({ label, xs, series, axis, tip, format = compact, exact = format, height = 240, time = false, splits, legend, table = true }) {
   const place = useRef(null);
   const [pointed, setPointed] = useState(null);
   const theme = useStore(themeChanges);
@@ -46,13 +47,13 @@ export function Chart({ label, xs, series, axis, tip, format = compact, height =
   return html`<figure class="chart" aria-label=${label}>
     <div class="chart-box" style=${{ height: `${height}px` }}>
       <div ref=${place} role="img" aria-label=${label}></div>
-      ${pointed && html`<${Tip} pointed=${pointed} title=${(tip ?? axis)(pointed.index)} series=${series} format=${format} />`}
+      ${pointed && html`<${Tip} pointed=${pointed} title=${(tip ?? axis)(pointed.index)} series=${series} format=${exact} />`}
     </div>
     ${legend}
     ${table && html`<details class="numbers"><summary>Show the numbers</summary>
       <div class="table-scroll" tabindex="0" role="region" aria-label="Numbers: ${label}"><table><thead><tr><th scope="col">Period</th>${series.map((one) => html`<th scope="col" class="num" key=${one.name}>${one.name}</th>`)}</tr></thead>
         <tbody>${xs.map((x, index) => html`<tr key=${x}><th scope="row">${(tip ?? axis)(index)}</th>
-          ${series.map((one) => html`<td class="num" key=${one.name}>${format(one.values[index])}</td>`)}</tr>`)}</tbody></table></div>
+          ${series.map((one) => html`<td class="num" key=${one.name}>${exact(one.values[index])}</td>`)}</tr>`)}</tbody></table></div>
     </details>`}
   </figure>`;
 }

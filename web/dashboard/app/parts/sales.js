@@ -1,5 +1,5 @@
 // Sales over time, beside the period before.
-import { calendar, number, percent, plural, roundMoney, shopZone } from '../core/format.js';
+import { calendar, money, number, percent, plural, roundMoney, shopZone } from '../core/format.js';
 import { html, useMemo, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
@@ -8,49 +8,75 @@ import { Chart } from './chart.js';
 import { useAfter } from './after.js';
 import { Money } from './money.js';
 
-// By what the bars stand for: how many days they go back.
-const SPANS = { day: 30, week: 84, month: 365 };
+// By what the bars stand for: how many there are, the one that is not over included.
+const COUNTS = { day: 30, week: 12, month: 12 };
 const EVERY_MILLISECONDS = 30000;
+// What is over changes only when an order of then is cancelled.
+const SELDOM_MILLISECONDS = 300000;
 const MOST_IN_FULL = 1e6;
 
-/** The shop's days up to its today, which may be another one than where one looks. */
-function range(groupBy) {
+const dayOf = (moment) => moment.toISOString().slice(0, 10);
+
+/** The first day of the day, week or month that lies so many of them before another. */
+function firstDay(day, groupBy, before) {
+  const moment = new Date(day);
+  if (groupBy === 'week') moment.setUTCDate(moment.getUTCDate() - ((moment.getUTCDay() + 6) % 7));
+  if (groupBy === 'month') {
+    moment.setUTCDate(1);
+    moment.setUTCMonth(moment.getUTCMonth() - before);
+  } else {
+    moment.setUTCDate(moment.getUTCDate() - before * (groupBy === 'week' ? 7 : 1));
+  }
+  return dayOf(moment);
+}
+
+/**
+ * The shop's days up to its today, which may be another one than where one looks; and those before
+ * them, so that each bar has a whole day, week or month beside it.
+ */
+function rangesOf(groupBy) {
   const endDate = new Intl.DateTimeFormat('en-CA', { timeZone: shopZone }).format(new Date());
-  const start = new Date(endDate);
-  start.setUTCDate(start.getUTCDate() - SPANS[groupBy] + 1);
-  if (groupBy === 'month') start.setUTCDate(1);
-  return { startDate: start.toISOString().slice(0, 10), endDate };
+  const startDate = firstDay(endDate, groupBy, COUNTS[groupBy] - 1);
+  const lastBefore = new Date(startDate);
+  lastBefore.setUTCDate(lastBefore.getUTCDate() - 1);
+  return [{ startDate, endDate, groupBy }, { startDate: firstDay(startDate, groupBy, COUNTS[groupBy]), endDate: dayOf(lastBefore), groupBy }];
 }
 
 export function SalesCard() {
   const [groupBy, setGroupBy] = useState('day');
   // Anew each time that it is drawn: a window that stays open goes on to the next day.
-  const query = { ...range(groupBy), groupBy, compareTo: 'previous' };
-  const resource = useResource('/api/analytics/sales', query, { every: EVERY_MILLISECONDS });
+  const [now, before] = rangesOf(groupBy);
+  const resource = useResource('/api/analytics/sales', { ...now, compareTo: 'previous' }, { every: EVERY_MILLISECONDS });
+  const previous = useResource('/api/analytics/sales', before, { every: SELDOM_MILLISECONDS });
   useAfter('operations', null, 3000, resource.reload, (event) => event.orderId);
   const choice = html`<${Choice} label="Sales by" value=${groupBy} onChange=${setGroupBy}
     options=${[['day', 'Day'], ['week', 'Week'], ['month', 'Month']]} />`;
   return html`<${Card} title="Sales" aside=${choice}>
-    <${Loaded} resource=${resource} rows=${7}>${(sales) => html`<${Sales} sales=${sales} />`}<//>
+    <${Loaded} resource=${resource} rows=${7}>${(sales) => html`<${Sales} sales=${sales} previous=${previous.data} />`}<//>
   <//>`;
 }
 
-function Sales({ sales }) {
-  const { series, previous, totals, currency, groupBy } = sales;
+function Sales({ sales, previous }) {
+  const { series, totals, currency, groupBy } = sales;
   const xs = useMemo(() => series.map((_, index) => index), [series]);
   const lines = useMemo(() => [
     { name: 'Revenue', values: series.map((one) => one.revenue), kind: 'bars', tone: 'first' },
     ...(previous ? [{ name: 'Period before', values: xs.map((index) => previous.series[index]?.revenue ?? null), kind: 'dashed', tone: 'second' }] : []),
   ], [series, previous]);
   const name = (index) => series[index] && calendar(series[index].period, AXIS[groupBy]);
-  const title = (index) => `${groupBy === 'week' ? 'Week of ' : ''}${calendar(series[index].period, TIP)} · ${plural(series[index].orders, 'order')}`;
+  const of = (one) => `${groupBy === 'week' ? 'Week of ' : ''}${calendar(one.period, TIP)}`;
+  const title = (index) => {
+    const one = series[index];
+    const other = previous?.series[index];
+    return `${of(one)}${one.complete ? '' : ', so far'} · ${plural(one.orders, 'order')}${other ? ` · before: ${of(other)}` : ''}`;
+  };
   return html`<dl class="figures">
       <${Total} name="Revenue" value=${html`<${Money} value=${totals.revenue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.revenue} />
       <${Total} name="Orders" value=${number(totals.orders)} change=${sales.change?.orders} />
       <${Total} name="Units" value=${number(totals.units)} change=${sales.change?.units} />
       <${Total} name="Average order" value=${html`<${Money} value=${totals.averageOrderValue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.averageOrderValue} />
     </dl>
-    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
+    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} exact=${(value) => money(value, currency)} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
       <span class="fine">Days of ${sales.timezone}</span></p>`} />`}
     ${sales.topProducts.length > 0 && html`<${TopProducts} sales=${sales} />`}`;
 }
