@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.functional.service import Api
@@ -114,3 +115,31 @@ def test_a_list_says_that_the_key_has_to_wait(
     page.unroute("**/api/products?*")
     expect(page.get_by_role("table", name="Products").locator(".row").first).to_be_visible()
     expect(told).to_have_count(0)
+
+
+@pytest.mark.parametrize("place", ["products", "orders", "operations"])
+@pytest.mark.parametrize("name", ["%00", "..%2Fkeys", "..%2F..%2Fproducts"])
+def test_an_address_with_a_name_that_is_none_says_so(
+    windows: Any, window: Window, place: str, name: str
+) -> None:
+    windows.allowed += ["404", "422", "400"]
+    page = window("#/alerts")
+    page.goto(f"/#/{place}/{name}")
+    expect(page.get_by_role("heading", name=f"No such {place[:-1]}")).to_be_visible()
+
+
+def test_counts_of_all_orders_stand_beside_no_other_filter(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    order = {
+        "items": [{"productId": new_product(name="Counted", stock=3), "quantity": 1}],
+        "customerId": "c-counted",
+        "shippingAddress": "Here",
+    }
+    assert api.post("/api/pms/orders", json=order, headers={"Prefer": "wait=20"}).status_code == 201
+    page = window("#/orders")
+    counts = page.get_by_role("group", name="Status").locator(".count")
+    expect(counts.first).to_be_visible()
+    page.goto("/#/orders?customerId=nobody-at-all")
+    expect(page.get_by_text("No order is like that")).to_be_visible()
+    expect(counts).to_have_count(0)

@@ -20,6 +20,15 @@ def test_an_unknown_key_is_refused_and_kept_nowhere(windows: Any) -> None:
     assert page.evaluate("Object.keys(sessionStorage).length + document.cookie.length") == 0
 
 
+def test_a_key_with_letters_that_no_key_has_is_refused_at_once(windows: Any) -> None:
+    page: Page = windows.open()
+    for secret in ("ключ", "pms_\u200b1234", "pms_“1234”"):
+        page.get_by_label("API key").fill(secret)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("This key is not known")
+        page.reload()
+
+
 def test_a_key_lasts_as_long_as_the_tab(windows: Any, admin_key: str) -> None:
     page: Page = windows.open(admin_key)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()

@@ -97,7 +97,10 @@ function failed(error) {
 setInterval(() => {
   const { phase, heardAt } = connection.get();
   // Another process of the service may well be there.
-  if (phase === 'connected' && Date.now() - heardAt > LONGEST_SILENCE_MILLISECONDS) socket?.io.engine.close();
+  if (phase !== 'connected' || Date.now() - heardAt <= LONGEST_SILENCE_MILLISECONDS) return;
+  // It was away from then on, not only from now.
+  lostAt ??= heardAt;
+  socket?.io.engine.close();
 }, 1000);
 
 addEventListener('offline', () => socket && patch({ phase: 'offline' }));

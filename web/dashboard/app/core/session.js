@@ -19,8 +19,13 @@ export function may(scope) {
   return held.includes(scope) || held.includes('admin') || (scope === 'read' && held.includes('write'));
 }
 
+const UNKNOWN = 'This key is not known, has expired or was revoked.';
+// No other letters can be sent, so no key has them.
+const isPossible = (secret) => /^[\x21-\x7e]+$/.test(secret);
+
 /** Sign in; a refusal is in the session. */
 export async function signIn(secret) {
+  if (!isPossible(secret)) return session.set({ phase: 'out', key: null, refusal: UNKNOWN });
   session.set({ phase: 'entering', key: null, refusal: null });
   try {
     await enter(secret);
@@ -29,6 +34,7 @@ export async function signIn(secret) {
     if (isFinal(problem)) forget();
     session.set({ phase: 'out', key: null, refusal: sentence(problem) });
   }
+  return undefined;
 }
 
 async function enter(secret) {
@@ -44,7 +50,7 @@ async function enter(secret) {
 const isFinal = (problem) => problem.status === 401 || problem.status === 403;
 
 function sentence(problem) {
-  if (problem.status === 401) return 'This key is not known, has expired or was revoked.';
+  if (problem.status === 401) return UNKNOWN;
   if (problem.status === 403) return 'This key may not read, which is the least that the dashboard needs.';
   return problem.message;
 }

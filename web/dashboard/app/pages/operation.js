@@ -21,7 +21,7 @@ const RETRIABLE_MILLISECONDS = 10000;
 export function OperationPage({ id }) {
   const [live, setLive] = useState(null);
   const [every, setEvery] = useState(WAITING_MILLISECONDS);
-  const resource = useResource(`/api/operations/${id}`, undefined, { every });
+  const resource = useResource(`/api/operations/${encodeURIComponent(id)}`, undefined, { every });
   useEffect(() => follow('operation', id, ({ snapshot, event }) => {
     if (snapshot || event) setLive(event ?? snapshot);
     // The rest of what there is to say of it.

@@ -16,7 +16,7 @@ import { OrderLine } from '../parts/order-line.js';
 const ACTIONS = { confirmed: 'Confirm', processing: 'Begin processing', shipped: 'Ship', delivered: 'Mark as delivered', cancelled: 'Cancel order' };
 
 export function OrderPage({ id }) {
-  const resource = useResource(`/api/pms/orders/${id}`);
+  const resource = useResource(`/api/pms/orders/${encodeURIComponent(id)}`);
   const order = resource.data;
   const [told, setTold] = useState(null);
   useEffect(() => follow('order', id, ({ snapshot, event }) => setTold((old) => (event ?? snapshot)?.status ?? old)), [id]);

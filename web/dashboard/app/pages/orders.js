@@ -80,7 +80,8 @@ function summary(order) {
 function Filters({ query, pages }) {
   const activity = useActivity(COUNTS_MILLISECONDS);
   const [customer, setCustomer] = useTyped(query.customerId ?? '', 350, (customerId) => setQuery({ customerId }));
-  const counts = activity.data?.orders ?? {};
+  // They are those of all orders: beside a filter that leaves some out they would be wrong.
+  const counts = (!query.time && !query.customerId && activity.data?.orders) || {};
   return html`<form class="filters" role="search" aria-label="Filter orders" onSubmit=${(event) => event.preventDefault()}>
     <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
       options=${[['', 'All'], ...STATUSES.map((status) => [status, words(status), counts[status] ? number(counts[status]) : null])]} />
@@ -93,7 +94,7 @@ function Filters({ query, pages }) {
       <label class="narrow"><span class="visually-hidden">Last day</span>
         <input type="date" value=${query.end ?? ''} onChange=${(event) => setQuery({ end: event.target.value })} /></label>`}
     <label class="narrow"><span class="visually-hidden">Customer</span>
-      <input type="search" placeholder="Customer" maxlength="200" value=${customer} onInput=${(event) => setCustomer(event.target.value)} /></label>
+      <input type="search" placeholder="Customer, exactly" title="The whole name, as it was given with the order" maxlength="200" value=${customer} onInput=${(event) => setCustomer(event.target.value)} /></label>
     <${Fresh} pages=${pages} />
   </form>`;
 }

@@ -16,7 +16,7 @@ import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
 
 export function ProductPage({ id }) {
-  const resource = useResource(`/api/products/${id}`);
+  const resource = useResource(`/api/products/${encodeURIComponent(id)}`);
   const [editing, setEditing] = useState(null);
   const [stocks, onSight] = useStocks();
   useEffect(() => onSight([{ id }]), [id]);

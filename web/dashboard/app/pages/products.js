@@ -62,7 +62,7 @@ function Filters({ query, pages }) {
     <label class="search"><span class="visually-hidden">Search by name or SKU</span><${Icon} name="search" size="18" />
       <input type="search" placeholder="Search by name or SKU" maxlength="200" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
     <label class="narrow"><span class="visually-hidden">Category</span>
-      <input type="search" placeholder="Category" maxlength="200" value=${category} onInput=${(event) => setCategory(event.target.value)} /></label>
+      <input type="search" placeholder="Category, exactly" title="The whole name of the category" maxlength="200" value=${category} onInput=${(event) => setCategory(event.target.value)} /></label>
     <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
       options=${[['', 'All'], ['published', 'Published'], ['draft', 'Draft']]} />
     <label class="narrow"><span class="visually-hidden">Sort by</span>

@@ -64,7 +64,7 @@ function Guarded({ page: Page, given }) {
   const [error, again] = useErrorBoundary((found) => console.error(found));
   if (error) {
     return html`<${PageHead} title="This page broke" /><${Empty} title="Something in it went wrong">
-      <button class="button" type="button" onClick=${again}>Show it again</button><//>`;
+      <button class="button" type="button" onClick=${again}>Show it again</button> <a href=${href('')}>Back to the overview</a><//>`;
   }
   return html`<${Page} ...${given} />`;
 }
