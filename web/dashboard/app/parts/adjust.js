@@ -1,4 +1,5 @@
 // Adjusting or counting a product's stock: pending at once, then done or refused, by its own event.
+import { useDraft } from '../core/draft.js';
 import { number, plural, signed, words } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { useSubmission } from '../core/operations.js';
@@ -12,38 +13,51 @@ const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
 // More than blanks: those around a reason are not sent.
 const NEEDED = { required: true, pattern: '.*\\S.*', placeholder: 'A count needs one', title: 'Why it was counted' };
 
+const BLANK = { type: 'increment', quantity: '', reason: '' };
+// Ended without a change: there is something to mend.
+const REFUSED = ['failed', 'dead', 'unsent'];
+
 export function Adjust({ productId, name, stock }) {
-  const [type, setType] = useState('increment');
-  const [quantity, setQuantity] = useState('');
-  const [reason, setReason] = useState('');
+  const { value: typed, change } = useDraft(`adjust ${productId}`, BLANK);
+  const { type, quantity, reason } = typed;
   const [steps, setSteps] = useState([]);
+  const set = (part) => change((now) => ({ ...now, ...part }));
   const submit = (event) => {
     event.preventDefault();
-    setSteps((found) => [{ id: Date.now(), type, quantity: Number(quantity), reason: reason.trim() || null }, ...found].slice(0, 5));
-    setQuantity('');
+    setSteps((found) => [{ id: Date.now(), typed, type, quantity: Number(quantity), reason: reason.trim() || null }, ...found].slice(0, 5));
+    // The reason was of this one only.
+    set({ quantity: '', reason: '' });
   };
+  // What was refused is there again, unless something else is typed by now.
+  const ended = (step, status) => change((now) => {
+    if (REFUSED.includes(status) && now.type === step.type && !now.quantity && !now.reason) return step.typed;
+    return status === 'succeeded' && now === step.typed ? { ...BLANK, type: now.type } : now;
+  });
   return html`<form class="adjust" onSubmit=${submit} aria-label="Adjust stock">
-    <${Choice} label="What to do" value=${type} onChange=${setType} options=${Object.entries(TEXTS)} />
+    <${Choice} label="What to do" value=${type} onChange=${(next) => set({ type: next })} options=${Object.entries(TEXTS)} />
     <div class="adjust-line">
       <${Field} label=${type === 'count' ? 'Counted in the house' : 'Quantity'}>
         ${(given) => html`<input ...${given} name="quantity" type="number" inputmode="numeric" required step="1" min=${type === 'count' ? 0 : 1} max="1000000000"
-          value=${quantity} onInput=${(event) => setQuantity(event.target.value)} />`}<//>
+          value=${quantity} onInput=${(event) => set({ quantity: event.target.value })} />`}<//>
       <${Field} label="Reason" optional=${type !== 'count'}>
-        ${(given) => html`<input ...${given} name="reason" maxlength="500" ...${type === 'count' ? NEEDED : {}} value=${reason} onInput=${(event) => setReason(event.target.value)} />`}<//>
+        ${(given) => html`<input ...${given} name="reason" maxlength="500" ...${type === 'count' ? NEEDED : {}} value=${reason} onInput=${(event) => set({ reason: event.target.value })} />`}<//>
       <button class="button primary">${TEXTS[type]}</button>
     </div>
     ${type !== 'increment' && stock && html`<p class="hint">${type === 'count' ? `${number(stock.onHand)} are in the house, ${number(stock.reserved)} of them held by orders.` : `${number(stock.stock)} can be taken out.`}</p>`}
     <ol class="steps" aria-label="What you did here" aria-live="polite">
-      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} name=${name} />`)}
+      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} name=${name} onEnd=${ended} />`)}
     </ol>
   </form>`;
 }
 
-function Step({ step, productId, name }) {
+function Step({ step, productId, name, onEnd }) {
   const { state, send } = useSubmission(tellOf(`${step.type === 'count' ? 'The count' : 'The adjustment'} of ${name}`));
-  const start = () => (step.type === 'count'
-    ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })
-    : send('POST', '/api/inventory/adjust', { productId, quantity: step.quantity, type: step.type, reason: step.reason }));
+  const start = async () => {
+    const { status } = await (step.type === 'count'
+      ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })
+      : send('POST', '/api/inventory/adjust', { productId, quantity: step.quantity, type: step.type, reason: step.reason }));
+    onEnd(step, status);
+  };
   if (state.phase === 'idle') queueMicrotask(() => step.sent || ((step.sent = true), start()));
   const text = step.type === 'count' ? `Count ${number(step.quantity)}` : signed(step.type === 'increment' ? step.quantity : -step.quantity);
   return html`<li class="step ${state.phase}" data-phase=${state.phase}>
