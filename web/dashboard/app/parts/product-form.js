@@ -1,6 +1,8 @@
 // The fields of a product, for a new one and for one that is edited.
+import { readDecimal, writeDecimal } from '../core/decimal.js';
 import { currency } from '../core/format.js';
 import { html } from '../core/html.js';
+import { DecimalField } from './decimal-field.js';
 import { Field } from './forms.js';
 
 export const BLANK = { name: '', sku: '', price: '', categoryId: '', lowStockThreshold: '5', description: '', images: '' };
@@ -8,7 +10,7 @@ export const BLANK = { name: '', sku: '', price: '', categoryId: '', lowStockThr
 /** A product as text for its fields. */
 export function toFields(product) {
   return {
-    name: product.name, sku: product.sku ?? '', price: String(product.price), categoryId: product.categoryId,
+    name: product.name, sku: product.sku ?? '', price: writeDecimal(product.price), categoryId: product.categoryId,
     lowStockThreshold: String(product.lowStockThreshold), description: product.description, images: product.images.join('\n'),
   };
 }
@@ -17,7 +19,7 @@ export function toFields(product) {
 export function fromFields(fields) {
   const numeric = (text) => (text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text);
   return {
-    name: fields.name.trim(), description: fields.description, price: numeric(fields.price), categoryId: fields.categoryId.trim(),
+    name: fields.name.trim(), description: fields.description, price: readDecimal(fields.price) ?? fields.price, categoryId: fields.categoryId.trim(),
     images: fields.images.split('\n').map((line) => line.trim()).filter(Boolean),
     sku: fields.sku.trim() || null, lowStockThreshold: numeric(fields.lowStockThreshold),
   };
@@ -32,7 +34,7 @@ export function ProductFields({ fields, onChange, errors = {} }) {
   const bind = (name) => ({ value: fields[name], onInput: (event) => onChange({ ...fields, [name]: event.target.value }) });
   return html`<div class="form-grid">
     <${Field} label="Name" error=${errors.name} wide>${(given) => html`<input ...${given} ...${bind('name')} name="name" required maxlength="200" />`}<//>
-    <${Field} label="Price in ${currency}" error=${errors.price}>${(given) => html`<input ...${given} ...${bind('price')} name="price" required inputmode="decimal" type="number" min="0" step="0.01" />`}<//>
+    <${DecimalField} label="Price in ${currency}" name="price" error=${errors.price} ...${bind('price')} />
     <${Field} label="SKU" optional error=${errors.sku} hint="Unique, if there is one">${(given) => html`<input ...${given} ...${bind('sku')} name="sku" maxlength="100" />`}<//>
     <${Field} label="Category" error=${errors.categoryId} hint="It comes to exist with its first product">${(given) => html`<input ...${given} ...${bind('categoryId')} name="categoryId" required maxlength="200" />`}<//>
     <${Field} label="Low stock at" error=${errors.lowStockThreshold} hint="At this stock and below an alert is raised">${(given) => html`<input ...${given} ...${bind('lowStockThreshold')} name="lowStockThreshold" required type="number" min="0" step="1" inputmode="numeric" />`}<//>
