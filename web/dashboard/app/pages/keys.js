@@ -1,5 +1,6 @@
 // API keys: making, rotating and revoking them.
 import { call, Problem } from '../core/api.js';
+import { useDraft } from '../core/draft.js';
 import { dateTime, number, relative } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
@@ -62,9 +63,15 @@ export function KeysPage() {
     ${asked && html`<${Change} what=${asked[0]} apiKey=${asked[1]} onDone=${done} onClose=${() => setAsked(null)} />`}`;
 }
 
+const BLANK = { name: '', scope: 'read', rate: '', expires: '' };
+
 function NewKey({ onMade, onLost, onClose }) {
-  const [fields, setFields] = useState({ name: '', scope: 'read', rate: '', expires: '' });
+  const { value: fields, change: setFields, forget } = useDraft('key', BLANK);
   const { busy, problem, ask } = useAsking('The new key');
+  const cancel = () => {
+    forget();
+    onClose();
+  };
   // Without an answer it may be there all the same, which the list then shows.
   useEffect(() => {
     if (problem?.status === 0) onLost();
@@ -76,10 +83,12 @@ function NewKey({ onMade, onLost, onClose }) {
     if (fields.rate.trim()) body.rate = fields.rate.trim();
     if (fields.expires) body.expiresAt = new Date(fields.expires).toISOString();
     const made = await ask('POST', '/api/keys', { body });
-    if (made) onMade(made);
+    if (!made) return;
+    forget(fields);
+    onMade(made);
   };
   const errors = problem?.fieldErrors() ?? {};
-  return html`<${Dialog} title="New key" onClose=${onClose}><form onSubmit=${submit}>
+  return html`<${Dialog} title="New key" onClose=${cancel}><form onSubmit=${submit}>
     <div class="dialog-body">
       ${problem && html`<${Trouble} error=${problem} />`}
       <${Field} label="Name" error=${errors.name} hint="Who or what uses it">${(given) => html`<input ...${given} ...${bind('name')} name="name" required maxlength="200" />`}<//>
@@ -90,7 +99,7 @@ function NewKey({ onMade, onLost, onClose }) {
         <${Field} label="Ends" optional error=${errors.expiresAt}>${(given) => html`<input ...${given} ...${bind('expires')} name="expires" type="datetime-local" />`}<//>
       </div>
     </div>
-    <footer><button class="button" type="button" onClick=${onClose}>Cancel</button><button class="button primary" disabled=${busy}>${busy ? 'Making…' : 'Make key'}</button></footer>
+    <footer><button class="button" type="button" onClick=${cancel}>Cancel</button><button class="button primary" disabled=${busy}>${busy ? 'Making…' : 'Make key'}</button></footer>
   </form><//>`;
 }
 

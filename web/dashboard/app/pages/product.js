@@ -10,7 +10,7 @@ import { useAfter } from '../parts/after.js';
 import { useAsking } from '../parts/asking.js';
 import { notify } from '../parts/forms.js';
 import { changedAt, Ledger, useLedger } from '../parts/ledger.js';
-import { ProductEdit } from '../parts/product-edit.js';
+import { EditButton, ProductEdit } from '../parts/product-edit.js';
 import { ProductAlerts } from '../parts/product-alerts.js';
 import { StockFigure } from '../parts/stock-figure.js';
 import { useStocks } from '../parts/stocks.js';
@@ -32,7 +32,7 @@ export function ProductPage({ id }) {
   const stock = stocks.get(id);
   return html`
     <${PageHead} title=${product.name} back=${back} badge=${html`<${Badge} status=${product.status} />`}>
-      ${may('write') && html`<button class="button" type="button" onClick=${() => setEditing(product)}>Edit</button>`}
+      ${may('write') && html`<${EditButton} id=${id} onClick=${() => setEditing(product)} />`}
       ${may('write') && product.status === 'draft' && html`<${Publish} product=${product} onDone=${resource.reload} />`}
     <//>
     ${resource.error && html`<${Trouble} error=${resource.error} retry=${resource.reload} stale=${true} />`}

@@ -1,7 +1,11 @@
 // Editing a product: nobody's change is lost, and whoever comes second chooses.
 import { Problem, read } from '../core/api.js';
+import { readDecimal } from '../core/decimal.js';
+import { useDraft } from '../core/draft.js';
 import { money } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
+import { href } from '../core/router.js';
+import { session } from '../core/session.js';
 import { useAsking } from './asking.js';
 import { Trouble } from './basics.js';
 import { Confirm, Dialog, notify } from './forms.js';
@@ -20,15 +24,28 @@ function changes(mine, base) {
   return Object.fromEntries(Object.entries(wanted).filter(([name, value]) => !same(value, before[name])));
 }
 
+/** What is being edited of a product: null, or `{base, fields}`; `base` is the version that the form was filled from. */
+function useEdit(id) {
+  return useDraft(`edit ${id}`, null);
+}
+
+/** The way to the form, also back to one that was left with something in it. */
+export function EditButton({ id, onClick }) {
+  const { value } = useEdit(id);
+  return html`<button class="button" type="button" onClick=${onClick}>${value ? 'Go on editing' : 'Edit'}</button>`;
+}
+
 export function ProductEdit({ product, onSaved, onClose }) {
-  // The version that the form was filled from: it is what the change is based on.
-  const [base, setBase] = useState(product);
-  const [fields, setFields] = useState(() => toFields(product));
+  const { value: edit, now, change, forget } = useEdit(product.id);
+  const [start, setStart] = useState(product);
+  const { base, fields } = edit ?? { base: start, fields: toFields(start) };
+  const setFields = (next) => change(same(next, toFields(base)) ? null : { base, fields: next });
   const [theirs, setTheirs] = useState(null);
   const [unread, setUnread] = useState(null);
   const [leaving, setLeaving] = useState(false);
   const { busy, problem: refusal, ask } = useAsking('The edit');
   const problem = refusal ?? unread;
+  useTold(product, now);
 
   const look = async () => {
     try {
@@ -38,19 +55,24 @@ export function ProductEdit({ product, onSaved, onClose }) {
       setUnread(new Problem(UNREAD));
     }
   };
+  const discard = () => {
+    forget();
+    onClose();
+  };
   const save = async (version) => {
     const body = changes(fields, toFields(base));
-    if (!Object.keys(body).length) return onClose();
+    if (!Object.keys(body).length) return discard();
     setUnread(null);
     const saved = await ask('PATCH', `/api/pms/products/${product.id}`, { body, headers: { 'If-Match': `"${version}"` }, instead: { 412: look } });
     if (!saved) return undefined;
+    forget(edit);
     notify('Saved.', 'good');
     return onSaved(saved);
   };
-  const leave = () => (same(fields, toFields(base)) ? onClose() : setLeaving(true));
+  const leave = () => (edit ? setLeaving(true) : onClose());
   const takeTheirs = () => {
-    setBase(theirs);
-    setFields(toFields(theirs));
+    setStart(theirs);
+    forget();
     setTheirs(null);
   };
   const submit = (event) => {
@@ -73,14 +95,23 @@ export function ProductEdit({ product, onSaved, onClose }) {
         </footer>`}
     </form>
   <//>
-  ${leaving && html`<${Confirm} title="Discard what you typed?" action="Discard" keep="Go on editing" onConfirm=${onClose} onClose=${() => setLeaving(false)}>
+  ${leaving && html`<${Confirm} title="Discard what you typed?" action="Discard" keep="Go on editing" onConfirm=${discard} onClose=${() => setLeaving(false)}>
     <p>It is not saved yet.</p><//>`}`;
+}
+
+/** Whoever goes away from it, by the browser's Back say, is told that it is kept. */
+function useTold(product, now) {
+  useEffect(() => () => {
+    if (now() && session.get().phase === 'in') {
+      notify(`Your edit of ${product.name} is kept, and not saved yet.`, 'plain', { href: href('products', product.id), text: 'Show' });
+    }
+  }, []);
 }
 
 /** What stands in a field, as people read it. */
 function shown(name, text) {
-  const isMoney = name === 'price' && text !== '' && Number.isFinite(Number(text));
-  return isMoney ? money(Number(text)) : text || '–';
+  const amount = name === 'price' ? readDecimal(text) : null;
+  return amount === null ? text || '–' : money(amount);
 }
 
 function Conflict({ fields, base, theirs }) {

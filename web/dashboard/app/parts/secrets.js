@@ -24,6 +24,12 @@ export function Secrets() {
 }
 
 function Secret({ apiKey, onClose }) {
+  // Nobody can show it again: who closes the window, or loads it anew, is asked first.
+  useEffect(() => {
+    const ask = (event) => event.preventDefault();
+    addEventListener('beforeunload', ask);
+    return () => removeEventListener('beforeunload', ask);
+  }, []);
   return html`<${Dialog} title="The secret of ${apiKey.name}" onClose=${onClose} firm>
     <div class="dialog-body"><p>It is shown this once and kept nowhere. Copy it to where it is used, now.</p>
       <p class="secret"><code data-testid="secret">${apiKey.secret}</code><${Copy} text=${apiKey.secret} autofocus /></p></div>
