@@ -39,7 +39,8 @@ _MOST_TOLD = 100
 @on_tick("integrity.check")
 def begin_check() -> None:
     """Celery: compare all, from the beginning."""
-    check(jobs_database(), START, time.time(), 0)
+    database = jobs_database()
+    check(database, START, _now(database), 0)
 
 
 @app.task(name=GO_ON)
@@ -49,11 +50,17 @@ def go_on(phase: str, after: str, began: float, found: int) -> None:
     Args:
         phase: how far the check is.
         after: how far in it.
-        began: when it began, in seconds since 1970.
+        began: when it began, by the database's clock, in seconds since 1970.
         found: how many differences it has found so far.
     """
-    if time.time() - began < _SECONDS_IN_ALL:
-        check(jobs_database(), Place(phase, after), began, found)  # type: ignore[arg-type]
+    database = jobs_database()
+    if _now(database) - began < _SECONDS_IN_ALL:
+        check(database, Place(phase, after), began, found)  # type: ignore[arg-type]
+
+
+def _now(database: Database) -> float:
+    with database.statement() as connection:
+        return operator_alerts.now(connection)
 
 
 def check(database: Database, place: Place, began: float, found: int) -> None:
@@ -68,12 +75,12 @@ def check(database: Database, place: Place, began: float, found: int) -> None:
         if rest is not None and time.monotonic() > deadline:
             app.send_task(GO_ON, (rest.phase, rest.after, began, found), queue="maintenance")
             return
-    log.info("integrity_checked", differences=found, seconds=round(time.time() - began, 1))
+    log.info("integrity_checked", differences=found, seconds=round(_now(database) - began, 1))
     if found > _MOST_TOLD:
         return
     # What this check has not seen is mended.
     with database.transaction() as connection:
-        told = tell_whole(connection, None, unseen=max(0.0, time.time() - began))
+        told = tell_whole(connection, None, before=began)
     broadcast(told)
 
 

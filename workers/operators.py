@@ -70,7 +70,7 @@ def tell_back(connection: Connection, component: Component | None, unseen: float
     def message(over: Over) -> str:
         return f"{_IS_BACK[over.cause]}, after {over.seconds:.0f} s."  # type: ignore[index]
 
-    return _resolve(connection, COMPONENT_AWAY, component, message, unseen)
+    return _resolve(connection, COMPONENT_AWAY, component, message, unseen=unseen)
 
 
 def tell_difference(
@@ -81,15 +81,15 @@ def tell_difference(
     return _raise(connection, cause, alert)
 
 
-def tell_whole(connection: Connection, cause: str | None, unseen: float = 0.0) -> Told:
-    """A difference is there no more, or none is that was not seen for so many seconds."""
+def tell_whole(connection: Connection, cause: str | None, before: float | None = None) -> Told:
+    """A difference is there no more, or none is that was last seen before a moment."""
 
     def message(over: Over) -> str:
         known = products.prices(connection, [over.product_id]) if over.product_id else {}
         names = [product.name for product in known.values()]
         return f"Mended: {names[0] if names else over.cause}."
 
-    return _resolve(connection, INTEGRITY, cause, message, unseen)
+    return _resolve(connection, INTEGRITY, cause, message, before=before)
 
 
 def _raise(connection: Connection, cause: str, alert: SystemAlerted, **when: float) -> Told:
@@ -112,9 +112,10 @@ def _resolve(
     cause: str | None,
     message: Any,
     unseen: float = 0.0,
+    before: float | None = None,
 ) -> Told:
     told: Told = []
-    for over in operator_alerts.resolve(connection, kind, cause, unseen):
+    for over in operator_alerts.resolve(connection, kind, cause, unseen=unseen, before=before):
         alert = SystemAlerted(
             type=kind,
             message=message(over),

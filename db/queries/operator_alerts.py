@@ -88,13 +88,19 @@ _RESOLVE = text("""
     WHERE resolved_at IS NULL AND type = :type
       AND (CAST(:cause AS text) IS NULL OR cause = :cause)
       AND seen_at <= clock_timestamp() - make_interval(secs => :unseen)
+      AND (CAST(:before AS float) IS NULL OR seen_at < to_timestamp(:before))
     RETURNING cause, product_id, operation_id,
               extract(epoch FROM greatest(seen_at, raised_at) - raised_at)::float
 """)
 
 
 def resolve(
-    connection: Connection, kind: OperatorAlertType, cause: str | None, unseen: float = 0.0
+    connection: Connection,
+    kind: OperatorAlertType,
+    cause: str | None,
+    *,
+    unseen: float = 0.0,
+    before: float | None = None,
 ) -> list[Over]:
     """Resolve the open alert of a cause, or all that have not been seen for a while.
 
@@ -103,9 +109,18 @@ def resolve(
         kind: of alert.
         cause: of one; None for all of the kind.
         unseen: only if nobody has seen it lasting for so many seconds.
+        before: only if it was last seen before this moment of `now`.
     """
-    wanted = {"type": kind, "cause": cause, "unseen": unseen}
+    wanted = {"type": kind, "cause": cause, "unseen": unseen, "before": before}
     return [Over(*row) for row in connection.execute(_RESOLVE, wanted)]
+
+
+def now(connection: Connection) -> float:
+    """The database's clock, by which alerts are seen, in seconds since 1970."""
+    found: float = connection.execute(
+        text("SELECT extract(epoch FROM clock_timestamp())::float")
+    ).scalar_one()
+    return found
 
 
 def open_causes(connection: Connection, kind: OperatorAlertType) -> dict[str, UUID | None]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from db.queries import integrity, ledger
 from db.session import Database, jobs_database
@@ -420,6 +420,24 @@ def test_the_night_after_finds_what_was_mended_otherwise(
     damage("UPDATE stock_levels SET on_hand = 10 WHERE product_id = :id", id=mug)
     begin_check()
     assert [one.get("resolved") for one in told(database, "integrity")] == [None, True]
+
+
+def test_a_check_that_ends_late_takes_nothing_for_mended(
+    mug: str,
+    damage: Callable[..., None],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell_whole = nightly.tell_whole
+
+    def tell_late(connection: Connection, *cause: Any, **when: float) -> Any:
+        connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+        return tell_whole(connection, *cause, **when)
+
+    monkeypatch.setattr(nightly, "tell_whole", tell_late)
+    damage(DAMAGES["level"], id=mug)
+    begin_check()
+    assert [one.get("resolved") for one in told(database, "integrity")] == [None]
 
 
 def test_a_long_check_is_done_by_several_tasks(
