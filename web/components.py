@@ -27,13 +27,23 @@ CALM_SECONDS = 5.0
 
 # Whether each component is well; None if that cannot be seen now.
 Look = Callable[[], Mapping[Component, bool | None]]
+# For how many seconds nothing was seen of a component.
+Silence = Callable[[Component], float]
 
 
 @dataclass(slots=True)
 class _Absence:
-    """Since when a component is away and until when, by the monotonic clock; told or not."""
+    """An absence of a component, by the monotonic clock.
+
+    Attributes:
+        since: when it was last seen.
+        noticed: when it was found away.
+        until: when it was last found so.
+        told: whether anybody was told.
+    """
 
     since: float
+    noticed: float
     until: float
     told: bool = False
 
@@ -47,11 +57,15 @@ class ComponentWatch:
     Args:
         database: of the web process.
         look: what is well.
+        silence: since when what is found away was not seen.
     """
 
-    def __init__(self, database: Database, look: Look) -> None:
+    def __init__(
+        self, database: Database, look: Look, silence: Silence = lambda component: 0.0
+    ) -> None:
         self._database = database
         self._look = look
+        self._silence = silence
         self._absences: dict[Component, _Absence] = {}
         self._stopping = threading.Event()
 
@@ -84,11 +98,12 @@ class ComponentWatch:
             absence = self._absences.get(component)
             if is_well is False:
                 if absence is None:
-                    absence = self._absences[component] = _Absence(now, now)
+                    since = now - self._silence(component)
+                    absence = self._absences[component] = _Absence(since, now, now)
                 absence.until = now
             if absence is None or (is_well is None and absence.told):
                 continue
-            if absence.until - absence.since >= PATIENCE[component]:
+            if absence.until - absence.noticed >= PATIENCE[component]:
                 self._tell(component, absence, now)
             elif is_well is not False:
                 del self._absences[component]

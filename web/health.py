@@ -40,6 +40,8 @@ _REDIS_PATIENCE = 0.4
 # How long the start may wait for the first results.
 _FIRST_PATIENCE = 1.0
 _MEMORY_SHARE = 0.9
+# Components that give signs of life, by the names of those.
+_SIGNS: dict[Component, str] = {"workers": "worker", "beat": "beat"}
 
 
 class Probes:
@@ -75,7 +77,7 @@ class Probes:
         self.redis = Probe("redis", lambda: bool(self._redis.ping()))
         self.websocket = Probe("websocket", connections)
         self._all: tuple[Probe[Any], ...] = (self.database, self.redis, self.websocket)
-        self._watch = ComponentWatch(database, lambda: _is_well(self.report()))
+        self._watch = ComponentWatch(database, lambda: _is_well(self.report()), self.silence)
 
     def start(self) -> None:
         """Begin to look; comes back when everything was seen once, or after a second."""
@@ -116,8 +118,8 @@ class Probes:
             ),
             uptime=round(time.monotonic() - self._began, 3),
             redis=_server(redis),
-            workers=self._sign(signs, "worker"),
-            beat=self._sign(signs, "beat"),
+            workers=self._sign(signs, _SIGNS["workers"]),
+            beat=self._sign(signs, _SIGNS["beat"]),
             queue=queue,
         )
         looked_at = (
@@ -133,15 +135,29 @@ class Probes:
             status="ok" if ok else "degraded", timestamp=datetime.now(UTC), checks=checks
         )
 
+    def silence(self, component: Component) -> float:
+        """For how many seconds nothing was seen of a component; 0 if it never was."""
+        signs = self.database.last
+        if component in _SIGNS:
+            age = signs.ages.get(_SIGNS[component]) if signs is not None else None
+            return 0.0 if signs is None or age is None else self._unseen(signs.at - max(0.0, age))
+        probe: Probe[Any] = self.database if component == "database" else self.redis
+        return 0.0 if probe.well_at is None else self._unseen(probe.well_at)
+
+    def _unseen(self, since: float) -> float:
+        """Seconds since a moment, without those in which this process stood still."""
+        return time.monotonic() - since - self._standstill.within(since)
+
     def _sign(self, signs: Signs | None, name: str) -> SignCheck:
         """While the database is away, signs grow older by themselves."""
         age = signs.ages.get(name) if signs is not None else None
         if signs is None or age is None:
             return SignCheck(healthy=False, last_seen_seconds=None)
-        now = time.monotonic()
-        age = max(0.0, age) + now - signs.at
-        healthy = age - self._standstill.within(now - age) <= SIGN_LOST
-        return SignCheck(healthy=healthy, last_seen_seconds=_rounded(age))
+        given = signs.at - max(0.0, age)
+        return SignCheck(
+            healthy=self._unseen(given) <= SIGN_LOST,
+            last_seen_seconds=_rounded(time.monotonic() - given),
+        )
 
 
 def _is_well(report: HealthOut) -> dict[Component, bool | None]:

@@ -57,6 +57,7 @@ class Probe(Generic[T]):
     def __init__(self, name: str, look: Callable[[], T]) -> None:
         self.name = name
         self.last: T | None = None
+        self.well_at: float | None = None
         self._look = look
         self._seen: Seen[T] | None = None
         self._news = threading.Condition()
@@ -91,7 +92,7 @@ class Probe(Generic[T]):
                 self._seen = Seen(value, round((ended - began) * 1000, 3), ended)
                 self._missed = False
                 if value is not None:
-                    self.last = value
+                    self.last, self.well_at = value, ended
                 self._news.notify_all()
             self._stopping.wait(max(0.05, _PERIOD - (ended - began)))
 

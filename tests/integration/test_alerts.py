@@ -216,6 +216,21 @@ def test_a_short_absence_is_no_news(
     assert told(database, "component_away") == []
 
 
+def test_an_absence_is_counted_from_the_last_sign_and_told_with_the_same_patience(
+    client: Any, database: Database, well: dict[Any, bool | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(components.PATIENCE, "beat", 10.0)
+    watch = ComponentWatch(database, lambda: well, lambda component: 12.0)
+    well["workers"] = well["beat"] = False
+    watch.look()
+    (alert,) = client.get(SYSTEM_ALERTS).json["items"]
+    assert alert["component"] == "workers"
+    well["workers"] = True
+    watch.look()
+    messages = [alert["message"] for alert in told(database, "component_away")]
+    assert messages[1:] == ["Workers are at work again, after 12 s."]
+
+
 def test_an_alert_whose_web_process_is_gone_is_resolved_by_the_clock(
     client: Any, database: Database, well: dict[Any, bool | None]
 ) -> None:

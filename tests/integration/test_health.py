@@ -315,6 +315,20 @@ def test_connections_that_cannot_be_counted(
     probes.stop()
 
 
+def test_how_long_nothing_was_seen_of_a_component(
+    database: Any, probes: Probes, valkey: Wire
+) -> None:
+    assert probes.silence("database") < SECOND
+    _age_signs(database, "worker", 40)
+    began = time.monotonic()
+    valkey.cut()
+    _until(lambda: probes.silence("redis") > SECOND, 10)
+    assert probes.silence("redis") < time.monotonic() - began + 1.5 * SECOND
+    _until(lambda: probes.silence("workers") >= 40, 10)
+    assert probes.silence("workers") < 60
+    assert probes.silence("beat") < 30
+
+
 def test_stopping_leaves_no_thread_and_no_connection(
     database: Any, postgres: Wire, valkey: Wire, waker: Waker
 ) -> None:
