@@ -4,8 +4,10 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import IO, Any, Self
 
+import orjson
 import requests
 from uuid_utils.compat import uuid7
 
@@ -267,7 +269,13 @@ def _document(body: Any) -> bytes | None:
     if body is None:
         return None
     try:
-        return json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        # An argument that was no UTF-8: the service says what is wrong with it.
-        return json.dumps(body).encode()
+        return orjson.dumps(body, default=_digits)
+    except TypeError:
+        # An argument that was no UTF-8, or a number beyond all measure: the service says what is
+        # wrong with it.
+        return json.dumps(body, default=float).encode()
+
+
+def _digits(number: Decimal) -> orjson.Fragment:
+    """A number as it was written, to its last digit."""
+    return orjson.Fragment(str(number))

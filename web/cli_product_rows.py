@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import IO, Any
 from uuid import UUID
 
@@ -95,10 +96,10 @@ def _id(cell: str) -> str:
         raise ValueError("is no id") from None
 
 
-def _price(cell: str) -> float:
+def _price(cell: str) -> Decimal:
     if not _DECIMAL.fullmatch(cell.strip()):
         raise ValueError("is no number such as 12.50")
-    return float(cell)
+    return Decimal(cell.strip())
 
 
 def _threshold(cell: str) -> int:

@@ -1,7 +1,10 @@
 """The command line's import: rows that cannot be taken as they are, before anything is sent."""
 
+import json
+
 import pytest
 
+from web.cli_client import _document
 from web.cli_errors import USAGE, CommandError
 from web.cli_product_rows import body_of
 
@@ -41,6 +44,22 @@ def test_what_cannot_be_taken_names_its_row_and_column(field: str, value: str) -
 def test_numbers_are_read_as_they_stand(cell: str, number: float) -> None:
     """Whether they are good ones, the service says."""
     assert body_of(2, {**ROW, "price": cell})["price"] == number
+
+
+@pytest.mark.parametrize(
+    ("cell", "sent"),
+    [("12.1000000000000000000001", None), ("999999999999.99", None), (" 007.50 ", "7.50")],
+)
+def test_a_price_is_sent_to_its_last_digit(cell: str, sent: str | None) -> None:
+    document = _document(body_of(2, {**ROW, "price": cell}))
+    assert document is not None
+    assert f'"price":{sent or cell}' in document.decode()
+
+
+def test_what_is_no_utf_8_is_sent_for_the_service_to_say_so() -> None:
+    document = _document(body_of(2, {**ROW, "name": "\udcff", "price": "1.50"}))
+    assert document is not None
+    assert json.loads(document)["name"] == "\udcff"
 
 
 def test_a_threshold_may_have_leading_zeros() -> None:
