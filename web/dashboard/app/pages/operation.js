@@ -7,8 +7,9 @@ import { href } from '../core/router.js';
 import { may } from '../core/session.js';
 import { About } from '../parts/about.js';
 import { useAsking } from '../parts/asking.js';
-import { Ago, Card, Copy, Empty, Facts, OperationBadge, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Ago, Card, Copy, Facts, OperationBadge, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { notify } from '../parts/forms.js';
+import { isMissing, Missing } from '../parts/missing.js';
 import { Progress } from '../parts/progress.js';
 import { Refused } from '../parts/refused.js';
 
@@ -34,9 +35,9 @@ export function OperationPage({ id }) {
   }, [found?.finishedAt, again?.path]);
   const back = { href: href('operations'), text: 'Operations' };
   if (!found) {
-    const missing = resource.error?.status === 404 || resource.error?.status === 422;
-    return html`<${PageHead} title=${missing ? 'No such operation' : 'Operation'} back=${back} />
-      ${missing ? html`<${Empty} title="There is no operation with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
+    if (isMissing(resource.error)) return html`<${Missing} what="operation" />`;
+    return html`<${PageHead} title="Operation" back=${back} />
+      ${resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
   }
   const { dryRun } = found.payload;
   return html`

@@ -8,8 +8,9 @@ import { go, href } from '../core/router.js';
 import { may } from '../core/session.js';
 import { StepBadge } from '../parts/adjust.js';
 import { tellOf } from '../parts/asking.js';
-import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Ago, Badge, Card, Copy, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { Confirm } from '../parts/forms.js';
+import { isMissing, Missing } from '../parts/missing.js';
 import { draftFrom, isStarted, useOrderDraft } from '../parts/order-draft.js';
 import { OrderLine } from '../parts/order-line.js';
 
@@ -26,9 +27,9 @@ export function OrderPage({ id }) {
   }, [told, order?.status]);
   const back = { href: href('orders'), text: 'Orders' };
   if (!order) {
-    const missing = resource.error?.status === 404 || resource.error?.status === 422;
-    return html`<${PageHead} title=${missing ? 'No such order' : 'Order'} back=${back} />
-      ${missing ? html`<${Empty} title="There is no order with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
+    if (isMissing(resource.error)) return html`<${Missing} what="order" />`;
+    return html`<${PageHead} title="Order" back=${back} />
+      ${resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
   }
   return html`
     <${PageHead} title="Order of ${order.customerId}" back=${back} badge=${html`<${Badge} status=${order.status} />`} />

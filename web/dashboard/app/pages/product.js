@@ -4,12 +4,13 @@ import { html, useEffect, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
-import { Ago, Badge, Card, Copy, Empty, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Ago, Badge, Card, Copy, Facts, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { Adjust } from '../parts/adjust.js';
 import { useAfter } from '../parts/after.js';
 import { useAsking } from '../parts/asking.js';
 import { notify } from '../parts/forms.js';
 import { changedAt, Ledger, useLedger } from '../parts/ledger.js';
+import { isMissing, Missing } from '../parts/missing.js';
 import { EditButton, ProductEdit } from '../parts/product-edit.js';
 import { ProductAlerts } from '../parts/product-alerts.js';
 import { StockFigure } from '../parts/stock-figure.js';
@@ -25,9 +26,9 @@ export function ProductPage({ id }) {
   const product = resource.data;
   const back = { href: href('products'), text: 'Products' };
   if (!product) {
-    const missing = resource.error?.status === 404 || resource.error?.status === 422;
-    return html`<${PageHead} title=${missing ? 'No such product' : 'Product'} back=${back} />
-      ${missing ? html`<${Empty} title="There is no product with this identifier" />` : resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
+    if (isMissing(resource.error)) return html`<${Missing} what="product" />`;
+    return html`<${PageHead} title="Product" back=${back} />
+      ${resource.error ? html`<${Trouble} error=${resource.error} retry=${resource.reload} />` : html`<${Skeleton} rows=${8} />`}`;
   }
   const stock = stocks.get(id);
   return html`

@@ -22,6 +22,7 @@ import { Notices } from './forms.js';
 import { AwayBanner, HealthRow } from './health.js';
 import { Icon } from './icons.js';
 import { Mark } from './mark.js';
+import { isIdentifier, Missing } from './missing.js';
 import { GivenUp, OpenAlertsCount } from './rail-count.js';
 import { useScroll } from './scroll.js';
 import { Secrets } from './secrets.js';
@@ -37,14 +38,16 @@ const PLACES = [
   ['keys', 'Keys', 'keys', 'admin'],
 ];
 
+const one = (what, page, id) => (isIdentifier(id) ? [page, { id }] : [Missing, { what }]);
+
 function pageOf([place = '', id]) {
   if (place === '') return [OverviewPage];
   if (place === 'products' && id === 'new') return [NewProductPage, {}, 'write'];
-  if (place === 'products') return id ? [ProductPage, { id }] : [ProductsPage];
+  if (place === 'products') return id ? one('product', ProductPage, id) : [ProductsPage];
   if (place === 'orders' && id === 'new') return [NewOrderPage, {}, 'write'];
-  if (place === 'orders') return id ? [OrderPage, { id }] : [OrdersPage];
+  if (place === 'orders') return id ? one('order', OrderPage, id) : [OrdersPage];
   if (place === 'operations' && id === 'upload') return [UploadPage, {}, 'write'];
-  if (place === 'operations') return id ? [OperationPage, { id }] : [OperationsPage];
+  if (place === 'operations') return id ? one('operation', OperationPage, id) : [OperationsPage];
   if (place === 'alerts' && !id) return [AlertsPage];
   if (place === 'keys' && !id) return [KeysPage, {}, 'admin'];
   return [Nowhere];
