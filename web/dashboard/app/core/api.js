@@ -1,4 +1,5 @@
 // The public REST API: one way to call it, and its problems as errors.
+import { clock } from './format.js';
 import { faultsOf } from './pointer.js';
 import { createStore } from './store.js';
 
@@ -51,6 +52,9 @@ export class Problem extends Error {
 const NO_ANSWER = { status: 0, title: 'No answer', detail: 'The service did not answer. Try again.' };
 // What was asked for may well have happened, and only the answer be lost.
 const NOT_KNOWN = { status: 0, title: 'No answer', detail: 'The service did not answer, so it is not known whether this was accepted. Try again: it happens only once.' };
+
+/** The rate as the service names it says nothing to people; a time of day stays true. */
+const tooMany = (seconds) => ({ detail: `The rate of requests is used up: try again after ${clock(Date.now() + seconds * 1000)}.` });
 
 /** Whether a problem may be over by itself: no answer, too many requests, or something away. */
 export const isPassing = (problem) => [0, 429, 503].includes(problem.status);
@@ -126,7 +130,8 @@ async function answered(url, options) {
   if (data?.checks) return { data, headers: response.headers, status: response.status };
   const wait = Number(response.headers.get('Retry-After')) || undefined;
   const known = data && typeof data === 'object' ? data : { title: response.statusText };
-  return new Problem({ ...known, status: response.status, retryAfter: wait });
+  const said = response.status === 429 ? tooMany(wait ?? 1) : {};
+  return new Problem({ ...known, ...said, status: response.status, retryAfter: wait });
 }
 
 /** Read something. */

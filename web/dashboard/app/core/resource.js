@@ -1,5 +1,5 @@
 // Things that are read from the API: once, or again and again.
-import { isPassing, Problem, read, restraint } from './api.js';
+import { isPassing, Problem, read, restraint, waiting } from './api.js';
 import { useCallback, useEffect, useRef, useState } from './html.js';
 import { connection } from './live.js';
 
@@ -46,8 +46,7 @@ export function useResource(path, query, { every, ...how } = {}) {
         again = false;
         load();
       } else if (every || (failed && isPassing(failed))) {
-        const wait = (failed ? LATER_MILLISECONDS : every) * restraint();
-        timer = setTimeout(() => (document.hidden ? waitForSight() : load()), wait);
+        timer = setTimeout(() => (document.hidden ? waitForSight() : load()), pauseAfter(failed, every));
       }
     };
     const waitForSight = () => document.addEventListener('visibilitychange', load, { once: true, signal: abort.signal });
@@ -63,6 +62,12 @@ export function useResource(path, query, { every, ...how } = {}) {
   const reload = useCallback(() => control.current.load?.(), []);
   const current = state.name === name ? state : { data: null, error: null };
   return { data: current.data, error: current.error, loading: !current.data && !current.error, reload };
+}
+
+/** How long to wait before it is read again: after too many requests, until there may be one. */
+function pauseAfter(failed, every) {
+  if (failed?.status === 429) return Math.max(LATER_MILLISECONDS, waiting.get() - Date.now());
+  return (failed ? LATER_MILLISECONDS : every) * restraint();
 }
 
 /** Call back each time that the connection has come back. */

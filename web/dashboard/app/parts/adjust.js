@@ -7,6 +7,7 @@ import { href } from '../core/router.js';
 import { tellOf } from './asking.js';
 import { Badge, Choice } from './basics.js';
 import { Field } from './forms.js';
+import { TryAgain } from './waiting.js';
 
 const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
 
@@ -63,7 +64,7 @@ function Step({ step, productId, name, onEnd }) {
   return html`<li class="step ${state.phase}" data-phase=${state.phase}>
     <b>${text}</b><${StepBadge} phase=${state.phase} />
     <span class="grow">${outcome(state)}</span>
-    ${['unsent', 'unheard'].includes(state.phase) && html`<button class="button small" type="button" onClick=${start}>Try again</button>`}
+    ${['unsent', 'unheard'].includes(state.phase) && html`<${TryAgain} onClick=${start} />`}
     ${state.operation && html`<a class="fine" href=${href('operations', state.operation.id)}>Operation</a>`}
   </li>`;
 }

@@ -1,8 +1,7 @@
 // An endless list: only the rows in sight are there, pages are read as they are needed.
-import { waiting } from '../core/api.js';
-import { duration, number } from '../core/format.js';
+import { number } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
-import { oncePerFrame, useNow, useStore } from '../core/store.js';
+import { oncePerFrame } from '../core/store.js';
 import { Ago, Empty, Kept, Skeleton, Trouble } from './basics.js';
 
 const BEYOND = 8;
@@ -52,7 +51,7 @@ export function EndlessList({ label, pages, columns, row, keyOf = (item) => item
   useEffect(() => onSight?.(shown), [shown.map(keyOf).join()]);
   useEffect(() => look(first, last), [look, first, last]);
 
-  if (loading) return html`<p class="fine"><${Waiting} /></p><${Skeleton} rows=${8} />`;
+  if (loading) return html`<${Skeleton} rows=${8} />`;
   if (error && !items.length) return html`<${Trouble} error=${error} retry=${reload} />`;
   if (!items.length) return empty ?? html`<${Empty} title="Nothing here yet" />`;
   const beyond = { height: `${first * height.current}px` };
@@ -80,14 +79,7 @@ function endOf(count) {
 
 /** When what is in sight of a list was read: it is looked for again and again. */
 export function Fresh({ pages, title }) {
-  return html`<p class="fine fresh" title=${title}><${Waiting}>${pages.readAt ? html`Read <${Ago} at=${new Date(pages.readAt).toISOString()} />` : ''}<//></p>`;
-}
-
-/** That the key has asked too often, and when it may again; else what is in it. */
-function Waiting({ children }) {
-  const until = useStore(waiting);
-  const seconds = Math.ceil((until - useNow()) / 1000);
-  return seconds > 0 ? html`<span role="status">Waiting: this key may ask again in ${duration(seconds * 1000)}</span>` : children;
+  return html`<p class="fine fresh" title=${title}>${pages.readAt ? html`Read <${Ago} at=${new Date(pages.readAt).toISOString()} />` : ''}</p>`;
 }
 
 /** A cell; `name` repeats the column's on narrow screens. */

@@ -27,6 +27,7 @@ import { GivenUp, OpenAlertsCount } from './rail-count.js';
 import { useScroll } from './scroll.js';
 import { Secrets } from './secrets.js';
 import { ThemeSwitch } from './theme.js';
+import { WaitingBanner } from './waiting.js';
 
 const COUNTS = { operations: GivenUp, alerts: OpenAlertsCount };
 const PLACES = [
@@ -103,6 +104,7 @@ export function Shell() {
     </nav>
     <main id="main">
       <${ConnectionBanner} />
+      <${WaitingBanner} />
       ${here !== '' && html`<${AwayBanner} />`}
       <${Guarded} key=${steps.join('/')} page=${may(scope) ? Page : NotAllowed} given=${may(scope) ? given : { scope }} />
     </main>
