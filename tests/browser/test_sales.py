@@ -53,10 +53,16 @@ def test_a_week_that_is_not_over_says_so(window: Window) -> None:
     sales.get_by_text("Show the numbers").click()
     rows = sales.get_by_role("region", name="Numbers").locator("tbody tr")
     expect(rows.last.locator("th")).to_contain_text("so far")
-    expect(rows.last.locator("th")).to_contain_text("before: Week of")
+    expect(rows.last.locator("td").nth(2)).to_contain_text("Week of")
     expect(rows.first.locator("th")).not_to_contain_text("so far")
     # Where there is room, it is the amount to the cent.
     expect(rows.first.locator("td").first).to_have_text("US$162,679.18")
+    expect(rows.first.locator("td").nth(1)).to_have_text("3")
+    expect(rows.first.locator("th")).not_to_contain_text("order")
+    heads = sales.get_by_role("region", name="Numbers").locator("thead th")
+    expect(heads).to_have_text(
+        ["Period", "Revenue", "Orders", "Compared with", "Its revenue", "Its orders"]
+    )
 
 
 def _with_sales(route: Any) -> None:

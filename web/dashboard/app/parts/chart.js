@@ -16,9 +16,10 @@ const FONT = '12px system-ui, sans-serif';
  *
  * `series` are `{name, values, kind: 'bars'|'area'|'dashed', tone}`; `axis` gives what
  * stands under a place, `splits` the places themselves by the width; `tip` names a place in the tooltip; `format` writes a value,
- * and `exact` one where there is room for all of it.
+ * and `exact` one where there is room for all of it. The table names its rows by `row`, and has the series as its
+ * columns unless others are given as `{name, cell, isText}`.
  */
-export function Chart({ label, xs, series, axis, tip, format = compact, exact = format, height = 240, time = false, splits, legend, table = true }) {
+export function Chart({ label, xs, series, axis, tip, format = compact, exact = format, height = 240, time = false, splits, legend, table = true, row, columns }) {
   const place = useRef(null);
   const [pointed, setPointed] = useState(null);
   const theme = useStore(themeChanges);
@@ -50,12 +51,17 @@ export function Chart({ label, xs, series, axis, tip, format = compact, exact = 
       ${pointed && html`<${Tip} pointed=${pointed} title=${(tip ?? axis)(pointed.index)} series=${series} format=${exact} />`}
     </div>
     ${legend}
-    ${table && html`<details class="numbers"><summary>Show the numbers</summary>
-      <div class="table-scroll" tabindex="0" role="region" aria-label="Numbers: ${label}"><table><thead><tr><th scope="col">Period</th>${series.map((one) => html`<th scope="col" class="num" key=${one.name}>${one.name}</th>`)}</tr></thead>
-        <tbody>${xs.map((x, index) => html`<tr key=${x}><th scope="row">${(tip ?? axis)(index)}</th>
-          ${series.map((one) => html`<td class="num" key=${one.name}>${exact(one.values[index])}</td>`)}</tr>`)}</tbody></table></div>
-    </details>`}
+    ${table && html`<${Numbers} label=${label} xs=${xs} name=${row ?? tip ?? axis} columns=${columns ?? series.map((one) => ({ name: one.name, cell: (index) => exact(one.values[index]) }))} />`}
   </figure>`;
+}
+
+function Numbers({ label, xs, name, columns }) {
+  return html`<details class="numbers"><summary>Show the numbers</summary>
+    <div class="table-scroll" tabindex="0" role="region" aria-label="Numbers: ${label}"><table>
+      <thead><tr><th scope="col">Period</th>${columns.map((one) => html`<th scope="col" class=${one.isText ? '' : 'num'} key=${one.name}>${one.name}</th>`)}</tr></thead>
+      <tbody>${xs.map((x, index) => html`<tr key=${x}><th scope="row">${name(index)}</th>
+        ${columns.map((one) => html`<td class=${one.isText ? '' : 'num'} key=${one.name}>${one.cell(index)}</td>`)}</tr>`)}</tbody></table></div>
+  </details>`;
 }
 
 const dataOf = (xs, series) => [xs, ...series.map((one) => one.values)];

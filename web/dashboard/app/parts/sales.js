@@ -65,10 +65,10 @@ function Sales({ sales, previous }) {
   ], [series, previous]);
   const name = (index) => series[index] && calendar(series[index].period, AXIS[groupBy]);
   const of = (one) => `${groupBy === 'week' ? 'Week of ' : ''}${calendar(one.period, TIP)}`;
+  const row = (index) => `${of(series[index])}${series[index].complete ? '' : ', so far'}`;
   const title = (index) => {
-    const one = series[index];
     const other = previous?.series[index];
-    return `${of(one)}${one.complete ? '' : ', so far'} · ${plural(one.orders, 'order')}${other ? ` · before: ${of(other)}` : ''}`;
+    return `${row(index)} · ${plural(series[index].orders, 'order')}${other ? ` · before: ${of(other)}` : ''}`;
   };
   return html`<dl class="figures">
       <${Total} name="Revenue" value=${html`<${Money} value=${totals.revenue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.revenue} />
@@ -76,9 +76,24 @@ function Sales({ sales, previous }) {
       <${Total} name="Units" value=${number(totals.units)} change=${sales.change?.units} />
       <${Total} name="Average order" value=${html`<${Money} value=${totals.averageOrderValue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.averageOrderValue} />
     </dl>
-    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} exact=${(value) => money(value, currency)} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
+    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} row=${row} columns=${columnsOf(sales, previous, of)} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} exact=${(value) => money(value, currency)} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
       <span class="fine">Days of ${sales.timezone}</span></p>`} />`}
     ${sales.topProducts.length > 0 && html`<${TopProducts} sales=${sales} />`}`;
+}
+
+/** The chart's numbers as a table: each period with its orders, and the one that it is compared with. */
+function columnsOf({ series, currency }, previous, of) {
+  const before = (index, cell) => (previous?.series[index] ? cell(previous.series[index]) : '–');
+  const now = [
+    { name: 'Revenue', cell: (index) => money(series[index].revenue, currency) },
+    { name: 'Orders', cell: (index) => number(series[index].orders) },
+  ];
+  return previous ? [
+    ...now,
+    { name: 'Compared with', cell: (index) => before(index, of), isText: true },
+    { name: 'Its revenue', cell: (index) => before(index, (one) => money(one.revenue, currency)) },
+    { name: 'Its orders', cell: (index) => before(index, (one) => number(one.orders)) },
+  ] : now;
 }
 
 const AXIS = { day: { day: 'numeric', month: 'short' }, week: { day: 'numeric', month: 'short' }, month: {} };
