@@ -8,8 +8,10 @@ from uuid import UUID
 
 from flask import Response
 
+from db.models.api_key import ApiKey
 from db.models.product import Product
 from db.queries import alerts as alert_queries
+from db.queries import api_keys as key_queries
 from db.queries import operations as operation_queries
 from db.queries import operator_alerts as operator_alert_queries
 from db.queries import orders as order_queries
@@ -45,6 +47,9 @@ ALERT_COLUMNS = (
 SYSTEM_ALERT_COLUMNS = (
     "id", "type", "message", "productId", "operationId", "raisedAt", "resolvedAt", "resolvedBy",
     "component",
+)  # fmt: skip
+KEY_COLUMNS = (
+    "id", "name", "hint", "scopes", "rate", "wsRate", "createdAt", "expiresAt", "revokedAt",
 )  # fmt: skip
 
 
@@ -143,6 +148,24 @@ def system_alerts(database: Database, **wanted: Any) -> Response:
     """What operators were told."""
     columns, read = SYSTEM_ALERT_COLUMNS, operator_alert_queries.page
     return _alerts(database, "system-alerts", columns, read, wanted)
+
+
+def keys(database: Database) -> Response:
+    """API keys, without their secrets."""
+
+    def page(before: UUID | None) -> list[ApiKey]:
+        with database.transaction() as connection:
+            return key_queries.page(connection, limit=PAGE, before=before)
+
+    found: Iterator[ApiKey] = keyset(page, lambda key: key.id)
+    rows = (
+        (
+            key.id, key.name, key.hint, list(key.scopes), key.rate, key.ws_rate, key.created_at,
+            key.expires_at, key.revoked_at,
+        )
+        for key in found
+    )  # fmt: skip
+    return table("keys", KEY_COLUMNS, rows)
 
 
 def _alerts(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from db.models.api_key import ApiKey, hash_secret
 from db.queries import api_keys
+from web import exports
 from web.answers import json_response
 from web.auth import create_key, current_key, hint_of, keyring, needs, new_secret
 from web.errors import Problem, not_found
@@ -22,6 +23,7 @@ from web.pages import cut, decode_cursor
 from web.schemas.base import PageQuery, answer
 from web.schemas.keys import ROTATED, KeyIn, KeyOut, KeyPage, KeyWithSecret
 from web.services import services
+from web.tables import wants_csv
 
 blueprint = APIBlueprint("keys", __name__, tag="Keys")
 
@@ -31,8 +33,10 @@ blueprint = APIBlueprint("keys", __name__, tag="Keys")
 @blueprint.input(PageQuery, location="query", arg_name="query")
 @blueprint.output(KeyPage)
 def list_keys(query: PageQuery) -> Response:
-    """API keys, newest first, revoked ones included."""
+    """API keys, newest first, revoked ones included; as CSV with `Accept: text/csv`."""
     place = decode_cursor(query.cursor, UUID)
+    if wants_csv():
+        return exports.keys(services().database)
     before = place[0] if place else None
     with services().database.transaction() as connection:
         rows = api_keys.page(connection, limit=query.limit + 1, before=before)

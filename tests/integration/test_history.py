@@ -230,6 +230,23 @@ def test_what_happened_as_tables(
     assert [(one["id"], one[name]) for one in found] == [(one["id"], one[name]) for one in items]
 
 
+def test_keys_as_a_table_without_their_secrets(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("web.tables", "web.exports"):
+        monkeypatch.setattr(f"{module}.PAGE", 2)
+    made = {"name": "=till", "scopes": ["read", "write"], "rate": "5/minute"}
+    secrets = [client.post("/api/keys", json=made).json["secret"] for _ in range(4)]
+    items = client.get("/api/keys?limit=100").json["items"]
+    answer = client.get("/api/keys?limit=1", headers=CSV)
+    found = rows(answer)
+    assert [one["id"] for one in found] == [one["id"] for one in items]
+    assert list(found[0]) == list(items[0])
+    assert (found[0]["name"], found[0]["scopes"]) == ("'=till", '["read","write"]')
+    assert (found[0]["hint"], found[0]["revokedAt"]) == (items[0]["hint"], "")
+    assert not any(secret in answer.text for secret in secrets)
+
+
 def test_orders_of_a_time_the_wrong_way_round(client: Any) -> None:
     times = "from=2026-11-30T00:00:00Z&to=2026-11-01T00:00:00Z"
     answer = client.get(f"/api/pms/orders?{times}")

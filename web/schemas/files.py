@@ -7,6 +7,7 @@ from pydantic.json_schema import models_json_schema
 from db.models.bulk import MOST_ROWS
 from web.exports import (
     ALERT_COLUMNS,
+    KEY_COLUMNS,
     MOVEMENT_COLUMNS,
     OPERATION_COLUMNS,
     ORDER_COLUMNS,
@@ -77,6 +78,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "listOperations": _csv(_ALL, ",".join(OPERATION_COLUMNS) + "\r\n"),
     "listAlerts": _csv(_ALL, ",".join(ALERT_COLUMNS) + "\r\n"),
     "listSystemAlerts": _csv(_ALL, ",".join(SYSTEM_ALERT_COLUMNS) + "\r\n"),
+    "listKeys": _csv(_ALL, ",".join(KEY_COLUMNS) + "\r\n"),
     "listRefused": _csv(
         _ALL,
         ",".join(COLUMNS)
