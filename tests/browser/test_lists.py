@@ -143,3 +143,20 @@ def test_counts_of_all_orders_stand_beside_no_other_filter(
     page.goto("/#/orders?customerId=nobody-at-all")
     expect(page.get_by_text("No order is like that")).to_be_visible()
     expect(counts).to_have_count(0)
+
+
+def test_names_that_have_to_be_exact_can_be_chosen(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    new_product(name="Chosen", categoryId="Garden & Terrace")
+    page = window("#/products")
+    field = page.get_by_placeholder("Category, exactly")
+    known = page.locator("datalist option[value='Garden & Terrace']")
+    expect(known).to_have_count(1)
+    assert field.get_attribute("list") == "known-categories"
+    # They stay known when the list has none of them.
+    field.fill("Gard")
+    expect(page.get_by_text("No product is like that")).to_be_visible()
+    expect(known).to_have_count(1)
+    field.fill("Garden & Terrace")
+    expect(page.locator(".row", has_text="Chosen")).to_be_visible()

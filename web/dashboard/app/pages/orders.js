@@ -8,6 +8,7 @@ import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useActivity, useAfter } from '../parts/after.js';
 import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
+import { Known } from '../parts/known.js';
 import { Cell, EndlessList, Fresh } from '../parts/list.js';
 import { Money } from '../parts/money.js';
 
@@ -94,7 +95,8 @@ function Filters({ query, pages }) {
       <label class="narrow"><span class="visually-hidden">Last day</span>
         <input type="date" value=${query.end ?? ''} onChange=${(event) => setQuery({ end: event.target.value })} /></label>`}
     <label class="narrow"><span class="visually-hidden">Customer</span>
-      <input type="search" placeholder="Customer, exactly" title="The whole name, as it was given with the order" maxlength="200" value=${customer} onInput=${(event) => setCustomer(event.target.value)} /></label>
+      <input type="search" list="known-customers" placeholder="Customer, exactly" title="The whole name, as it was given with the order" maxlength="200" value=${customer} onInput=${(event) => setCustomer(event.target.value)} />
+      <${Known} id="known-customers" items=${pages.items} nameOf=${(one) => one.customerId} /></label>
     <${Fresh} pages=${pages} />
   </form>`;
 }

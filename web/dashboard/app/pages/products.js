@@ -6,6 +6,7 @@ import { may } from '../core/session.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useTyped } from '../parts/forms.js';
 import { Icon } from '../parts/icons.js';
+import { Known } from '../parts/known.js';
 import { Cell, EndlessList, Fresh } from '../parts/list.js';
 import { Money } from '../parts/money.js';
 import { StockFigure } from '../parts/stock-figure.js';
@@ -62,7 +63,8 @@ function Filters({ query, pages }) {
     <label class="search"><span class="visually-hidden">Search by name or SKU</span><${Icon} name="search" size="18" />
       <input type="search" placeholder="Search by name or SKU" maxlength="200" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
     <label class="narrow"><span class="visually-hidden">Category</span>
-      <input type="search" placeholder="Category, exactly" title="The whole name of the category" maxlength="200" value=${category} onInput=${(event) => setCategory(event.target.value)} /></label>
+      <input type="search" list="known-categories" placeholder="Category, exactly" title="The whole name of the category" maxlength="200" value=${category} onInput=${(event) => setCategory(event.target.value)} />
+      <${Known} id="known-categories" items=${pages.items} nameOf=${(one) => one.categoryId} /></label>
     <${Choice} label="Status" value=${query.status} onChange=${(status) => setQuery({ status })}
       options=${[['', 'All'], ['published', 'Published'], ['draft', 'Draft']]} />
     <label class="narrow"><span class="visually-hidden">Sort by</span>

@@ -4,6 +4,7 @@ import { currency } from '../core/format.js';
 import { html } from '../core/html.js';
 import { DecimalField } from './decimal-field.js';
 import { Field } from './forms.js';
+import { Known } from './known.js';
 
 export const BLANK = { name: '', sku: '', price: '', categoryId: '', lowStockThreshold: '5', description: '', images: '' };
 
@@ -36,7 +37,7 @@ export function ProductFields({ fields, onChange, errors = {} }) {
     <${Field} label="Name" error=${errors.name} wide>${(given) => html`<input ...${given} ...${bind('name')} name="name" required maxlength="200" />`}<//>
     <${DecimalField} label="Price in ${currency}" name="price" error=${errors.price} ...${bind('price')} />
     <${Field} label="SKU" optional error=${errors.sku} hint="Unique, if there is one">${(given) => html`<input ...${given} ...${bind('sku')} name="sku" maxlength="100" />`}<//>
-    <${Field} label="Category" error=${errors.categoryId} hint="It comes to exist with its first product">${(given) => html`<input ...${given} ...${bind('categoryId')} name="categoryId" required maxlength="200" />`}<//>
+    <${Field} label="Category" error=${errors.categoryId} hint="It comes to exist with its first product">${(given) => html`<input ...${given} ...${bind('categoryId')} name="categoryId" list="known-categories" autocomplete="off" required maxlength="200" /><${Known} id="known-categories" />`}<//>
     <${Field} label="Low stock at" error=${errors.lowStockThreshold} hint="At this stock and below an alert is raised">${(given) => html`<input ...${given} ...${bind('lowStockThreshold')} name="lowStockThreshold" required type="number" min="0" step="1" inputmode="numeric" />`}<//>
     <${Field} label="Description" optional error=${errors.description} wide>${(given) => html`<textarea ...${given} ...${bind('description')} name="description" maxlength="20000"></textarea>`}<//>
     <${Field} label="Images" optional error=${errors.images} hint="One address a line" wide>${(given) => html`<textarea ...${given} ...${bind('images')} name="images" class="short"></textarea>`}<//>
