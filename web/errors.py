@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from db.errors import is_passing, is_unmigrated
 from web.facts import request_id
+from web.problems import title_of
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
         """The problem document."""
         body = {
             "type": f"/docs/problems/{self.code}",
-            "title": self.code.replace("-", " ").capitalize(),
+            "title": title_of(self.code),
             "status": self.status,
             "detail": self.detail,
             "instance": request.path,

@@ -270,7 +270,7 @@ PROBLEMS: dict[str, ProblemKind] = {
 
 def title_of(code: str) -> str:
     """A problem's title: its name, for people."""
-    return code.replace("-", " ").capitalize()
+    return code.replace("-", " ").capitalize().replace("Sku ", "SKU ")
 
 
 def example_of(code: str) -> dict[str, Any]:

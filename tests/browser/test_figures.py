@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.functional.service import Api
@@ -129,3 +130,16 @@ def test_numbers_are_written_as_the_reader_writes_them(
     expect(price).to_contain_text("US$5.00")
     expect(price).to_contain_text("US$6.00")
     expect(price).to_contain_text("US$7.50")
+
+
+@pytest.mark.parametrize("width", [390, 1000, 1440])
+def test_the_names_of_open_alerts_are_whole(
+    window: Callable[..., Page], new_product: Callable[..., str], width: int
+) -> None:
+    name = f"Speckled Cooking Pot with a Lid of Walnut {width}"
+    new_product(stock=2, name=name, lowStockThreshold=5)
+    page = window("#/", viewport={"width": width, "height": 900})
+    link = page.get_by_role("region", name="Open alerts").get_by_role("link", name=name)
+    expect(link).to_be_visible()
+    assert link.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+    expect(page.get_by_role("region", name="Open alerts")).to_contain_text("2 left")

@@ -141,6 +141,7 @@ class TestCreate:
         )
         assert again.status_code == 409
         assert again.json["type"].endswith("/sku-taken")
+        assert again.json["title"] == "SKU taken"
         assert [error["pointer"] for error in again.json["errors"]] == ["/sku"]
         assert rows(database, "SELECT id FROM categories") == [("kitchen",)]
 

@@ -4,7 +4,7 @@ import { html } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
 import { may } from '../core/session.js';
-import { Ago, Badge, Card, Empty, Loaded, PageHead, Skeleton, Trouble } from '../parts/basics.js';
+import { Ago, Card, Empty, Loaded, PageHead, Skeleton, Trouble } from '../parts/basics.js';
 import { HealthCard } from '../parts/health.js';
 import { Pulse } from '../parts/pulse.js';
 import { SalesCard } from '../parts/sales.js';
@@ -84,7 +84,7 @@ function OpenAlerts() {
     <${Loaded} resource=${resource} rows=${5}>${({ items }) => (items.length
       ? html`<ul class="plain-list alerts-open">${items.map((alert) => html`<li key=${alert.id}>
           <a class="grow" href=${href('products', alert.productId)}>${alert.name}</a>
-          <span class="fine">${number(alert.stock)} left</span><${Badge} status=${alert.severity} />
+          <span class="fine stock ${alert.severity === 'out_of_stock' ? 'bad' : 'warn'}">${number(alert.stock)} left</span>
           <span class="fine when"><${Ago} at=${alert.raisedAt} /></span></li>`)}</ul>`
       : html`<${Empty} title="No open alerts">Every product has more than its threshold.<//>`)}<//>
   <//>`;
