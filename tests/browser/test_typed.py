@@ -13,6 +13,21 @@ from tests.functional.service import Api
 Window = Callable[..., Page]
 
 
+def is_asked(page: Page) -> bool:
+    """Whether one who loads the page anew is asked first, and stays."""
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    with contextlib.suppress(Error):
+        page.reload(timeout=3000)
+    page.remove_listener("dialog", stay)
+    return asked == ["beforeunload"]
+
+
 def test_a_refused_adjustment_is_there_to_be_mended(
     window: Window, new_product: Callable[..., str]
 ) -> None:
@@ -40,6 +55,19 @@ def test_a_refused_adjustment_is_there_to_be_mended(
     expect(reason).to_have_value("lost")
 
 
+def test_what_to_do_alone_is_no_reason_to_ask(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    page = window(f"#/products/{new_product(stock=4, name='Taken Tin')}")
+    adjust(page, "Take out", 1)
+    expect(page.locator(".step")).to_have_attribute("data-phase", "succeeded")
+    page.get_by_label("Quantity").fill("2")
+    assert is_asked(page)
+    page.get_by_label("Quantity").fill("")
+    assert not is_asked(page)
+    expect(page.get_by_role("heading", name="Taken Tin")).to_be_visible()
+
+
 def type_into_edit(page: Page, description: str) -> None:
     page.get_by_role("button", name="Edit", exact=True).click()
     page.get_by_role("dialog").get_by_label("Description").fill(description)
@@ -64,21 +92,6 @@ def test_an_edit_is_kept_when_the_browser_goes_back(
     expect(page.get_by_text("Half a sentence")).to_be_visible()
     expect(page.get_by_role("button", name="Edit", exact=True)).to_be_visible()
     expect(page.locator(".notice", has_text="is kept")).to_have_count(0)
-
-
-def is_asked(page: Page) -> bool:
-    """Whether one who loads the page anew is asked first, and stays."""
-    asked: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.dismiss()
-
-    page.on("dialog", stay)
-    with contextlib.suppress(Error):
-        page.reload(timeout=3000)
-    page.remove_listener("dialog", stay)
-    return asked == ["beforeunload"]
 
 
 def test_who_loads_the_page_anew_is_asked_while_something_is_typed(window: Window) -> None:

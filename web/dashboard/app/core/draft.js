@@ -10,34 +10,33 @@ let owner = null;
 function follow() {
   const { phase, key, refusal } = session.get();
   const leaves = phase === 'out' && refusal === null;
-  const isOther = phase === 'in' && owner !== null && owner !== key.name;
-  if (leaves || isOther) drafts.clear();
+  const isElses = phase === 'in' && owner !== null && owner !== key.name;
+  if (leaves || isElses) drafts.clear();
   if (phase === 'in') owner = key.name;
 }
 session.listen(follow);
 
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-const isTyped = ({ store, blank }) => !same(store.get(), blank);
+const isOther = (value, blank) => JSON.stringify(value) !== JSON.stringify(blank);
 
 // Kept in memory only: what is closed or loaded anew is gone, so one is asked.
 addEventListener('beforeunload', (event) => {
-  if ([...drafts.values()].some(isTyped)) event.preventDefault();
+  if ([...drafts.values()].some(({ store, blank, isTyped }) => isTyped(store.get(), blank))) event.preventDefault();
 });
 
-function draftOf(name, blank) {
-  if (!drafts.has(name)) drafts.set(name, { store: createStore(blank), blank, once: { current: null } });
+function draftOf(name, blank, isTyped) {
+  if (!drafts.has(name)) drafts.set(name, { store: createStore(blank), blank, isTyped, once: { current: null } });
   return drafts.get(name);
 }
 
 /**
  * `{value, now, change, forget, once}` of a form, by its name; `blank` is what it begins with, and `now`
- * gives the value of this moment.
+ * gives the value of this moment. `isTyped` tells whether something would be lost with a value.
  *
  * `forget(sent)` empties it, unless something else than what was sent is in it by now; without an
  * argument always. `once` is for `useAsking`: also who comes back sends the same wish again.
  */
-export function useDraft(name, blank) {
-  const { store, once } = draftOf(name, blank);
+export function useDraft(name, blank, isTyped = isOther) {
+  const { store, once } = draftOf(name, blank, isTyped);
   const [, redraw] = useReducer((count) => count + 1, 0);
   // At once, not once a frame: two fields may be filled within one.
   useEffect(() => store.listen(redraw), [store]);

@@ -15,11 +15,13 @@ const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
 const NEEDED = { required: true, pattern: '.*\\S.*', placeholder: 'A count needs one', title: 'Why it was counted' };
 
 const BLANK = { type: 'increment', quantity: '', reason: '' };
+// What to do is soon chosen again.
+const isTyped = ({ quantity, reason }) => quantity !== '' || reason !== '';
 // Ended without a change: there is something to mend.
 const REFUSED = ['failed', 'dead', 'unsent'];
 
 export function Adjust({ productId, name, stock }) {
-  const { value: typed, change } = useDraft(`adjust ${productId}`, BLANK);
+  const { value: typed, change } = useDraft(`adjust ${productId}`, BLANK, isTyped);
   const { type, quantity, reason } = typed;
   const [steps, setSteps] = useState([]);
   const set = (part) => change((now) => ({ ...now, ...part }));
