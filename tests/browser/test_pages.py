@@ -248,6 +248,14 @@ def test_figures_are_the_readers_and_words_the_pages(
     expect(page.locator("time").first).to_contain_text("ago")
 
 
+def test_the_documents_lead_back_to_the_dashboard(window: Callable[..., Page]) -> None:
+    page = window("#/orders")
+    page.get_by_role("link", name="Documents").click()
+    page.get_by_role("link", name="Problems", exact=True).click()
+    page.get_by_role("link", name="Dashboard", exact=True).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
 def test_sales_end_with_the_shops_today(windows: Any, window: Callable[..., Page]) -> None:
     # A page that did not come over the network may open no socket.
     windows.allowed.append("LOCAL_NETWORK_ACCESS")
