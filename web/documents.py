@@ -30,15 +30,16 @@ _FILES = {
     "api.css": "docs",
     "api.js": "docs",
     "icon.svg": "docs",
+    "theme.js": "app",
     "swagger-ui.css": "vendor",
     "swagger-ui-bundle.js": "vendor",
 }
 _POLICY = (
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'; img-src 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'; img-src 'self'"
 )
-# The viewer's own script, the calls that people try, and the icons in its style sheet.
-_VIEWER_POLICY = f"{_POLICY} data:; script-src 'self'; connect-src 'self'"
+# The calls that people try, and the icons in its style sheet.
+_VIEWER_POLICY = f"{_POLICY} data:; connect-src 'self'"
 _WRITTEN_FOR = "http://localhost:8000"
 
 blueprint = APIBlueprint(

@@ -240,6 +240,18 @@ def test_the_documents_are_linked(window: Callable[..., Page]) -> None:
     expect(page.get_by_role("heading", name="Quick start")).to_be_visible()
 
 
+def test_the_documents_have_the_theme_that_was_chosen(window: Callable[..., Page]) -> None:
+    page = window("#/", color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page.get_by_role("button", name="Change to light").click()
+    page.get_by_role("button", name="Change to dark").click()
+    for path in ("/docs", "/docs/problems"):
+        page.goto(path)
+        assert page.evaluate(paper) == "rgb(28, 32, 34)"
+    page.goto("/docs/api")
+    expect(page.locator("html.dark-mode")).to_have_count(1)
+
+
 def test_figures_are_the_readers_and_words_the_pages(
     window: Callable[..., Page], shop: dict[str, str]
 ) -> None:

@@ -1,6 +1,7 @@
 // The viewer of /docs/api. A key that is entered stays in this page and is forgotten with it.
 const dark = matchMedia('(prefers-color-scheme: dark)');
-const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
+const { classList, dataset } = document.documentElement;
+const follow = () => classList.toggle('dark-mode', dataset.theme ? dataset.theme === 'dark' : dark.matches);
 dark.addEventListener('change', follow);
 follow();
 
