@@ -29,7 +29,7 @@ def test_a_rejected_order_names_what_is_short_and_can_be_mended(
     expect(page.locator(".order-items li", has_text="Scarce")).to_contain_text("Only 1 can be sold")
     page.get_by_role("button", name="Place order").click()
     note = page.get_by_role("note")
-    expect(note).to_contain_text("Scarce Scale: 3 were asked for, and 1 could be sold.")
+    expect(note).to_contain_text("Scarce Scale: 3 asked for, and only 1 could be sold.")
     # What somebody has begun meanwhile is not thrown away without a question.
     rejected = page.url
     page.goto("/#/orders/new")

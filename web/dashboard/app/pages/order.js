@@ -58,7 +58,7 @@ function Rejected({ order }) {
   const { reason } = order;
   const short = order.items.find((item) => item.productId === reason.productId);
   const detail = short && reason.available != null
-    ? html`<a href=${href('products', short.productId)}>${short.name}</a>: ${number(short.quantity)} were asked for, and ${number(reason.available)} could be sold.`
+    ? html`<a href=${href('products', short.productId)}>${short.name}</a>: ${number(short.quantity)} asked for, and only ${number(reason.available)} could be sold.`
     : reason.detail;
   return html`<div class="trouble" role="note"><div><strong>${reason.title ?? 'This order was rejected'}</strong><p>${detail}</p></div>
     ${may('write') && html`<${OrderAgain} order=${order} />`}</div>`;
