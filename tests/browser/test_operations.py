@@ -241,7 +241,10 @@ def test_each_kind_that_was_given_up_can_be_tried_again_as_a_whole(
         expect(button).to_have_count(0)
 
 
-def test_an_address_with_filters_that_are_none_shows_the_list(window: Window) -> None:
+def test_an_address_with_filters_that_are_none_shows_the_list(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=1)
     page = window("#/operations?status=lost&kind=adjust-everything")
     expect(page.get_by_role("table", name="Operations").locator(".row").first).to_be_visible()
     expect(page.get_by_role("button", name="All", exact=True)).to_have_attribute(
