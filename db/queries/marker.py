@@ -132,16 +132,16 @@ def read(connection: Connection) -> Marker:
 
 
 # Nobody is taken behind the first that was tried before and is due; after a death hundreds are.
-_CANDIDATES = text("""
+_CANDIDATES = f"""
     SELECT id, attempts, coalesce(available_at > now(), false) FROM operations
     WHERE status = 'queued' AND queue = 'line' AND seq <= coalesce((
         SELECT seq FROM operations
-        WHERE status = 'queued' AND queue = 'line' AND attempts > 0
+        WHERE status = 'queued' AND queue = 'line' AND {_NOT_PASSED} AND attempts > 0
           AND coalesce(available_at <= now(), true)
         ORDER BY seq LIMIT 1), 9223372036854775807)
-      AND seq NOT IN (SELECT unnest(CAST(:passed AS bigint[])))
-    ORDER BY seq LIMIT :limit
-""")
+      AND {_NOT_PASSED}
+    ORDER BY seq LIMIT %(limit)s
+"""  # noqa: S608 - our own names
 
 
 def candidates(
@@ -155,8 +155,9 @@ def candidates(
         limit: how many at most.
         passed: the places in line of those that are left out.
     """
-    wanted = {"limit": limit, "passed": list(passed)}
-    return [(row[0], row[1], row[2]) for row in connection.execute(_CANDIDATES, wanted)]
+    wanted = {"limit": limit, "passed": array(passed)}
+    found = connection.exec_driver_sql(_CANDIDATES, wanted)
+    return [(row[0], row[1], row[2]) for row in found]
 
 
 def take(connection: Connection, token: UUID, ids: Collection[UUID]) -> bool:

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from db.session import line_database
+from db.queries import line
+from db.session import Database, line_database
 from tests.integration.test_bulk import operation, row, send
 from tests.integration.test_bulk_order import adjust, small_steps  # noqa: F401
 from tests.integration.test_line import check_consistency
@@ -106,6 +108,25 @@ def test_what_is_tried_again_waits_for_no_bulk_of_other_products(
     assert set(status(client, bulk, *held)) == {"queued"}
     finish()
     assert set(status(client, bulk, *held)) == {"succeeded"}
+
+
+def test_what_was_taken_with_a_death_and_waits_for_a_bulk_holds_up_nobody(
+    client: Any, product: Product, database: Database
+) -> None:
+    mug, cup, pot = product(), product(), product()
+    bulk = send(client, [row(mug, 1)] * 60)
+    step()
+    held, tried = order(client, mug), adjust(client, cup, 1)
+    with database.transaction() as connection:
+        # A worker has died with both.
+        line.count_attempts(connection, [UUID(one["id"]) for one in (held, tried)])
+        connection.exec_driver_sql("UPDATE operations SET available_at = NULL")
+    behind = adjust(client, pot, 1)
+    step(4)
+    assert status(client, tried, behind) == ["succeeded"] * 2
+    assert set(status(client, bulk, held)) == {"queued"}
+    finish()
+    assert set(status(client, bulk, held)) == {"succeeded"}
 
 
 class Plain:
