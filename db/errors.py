@@ -34,13 +34,18 @@ _OVERDUE_CODES = frozenset({"57014", "25P03"})
 _UNMIGRATED_CODES = frozenset({"42P01", "42703"})
 
 
+def _code_of(error: BaseException) -> str | None:
+    """The SQLSTATE that the server told, if it told any."""
+    return getattr(getattr(error, "orig", None), "pgcode", None)
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether the same statement may succeed later without any change of ours."""
     if isinstance(error, PoolTimeout):
         return True
     if not isinstance(error, DBAPIError):
         return False
-    code = getattr(error.orig, "pgcode", None)
+    code = _code_of(error)
     if code is not None:
         return code[:2] in _PASSING_CLASSES or code in _PASSING_CODES | _UNMIGRATED_CODES
     return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
@@ -48,26 +53,26 @@ def is_passing(error: BaseException) -> bool:
 
 def is_overdue(error: BaseException) -> bool:
     """Whether the server ended it because it took too long, as it may take each time."""
-    return getattr(getattr(error, "orig", None), "pgcode", None) in _OVERDUE_CODES
+    return _code_of(error) in _OVERDUE_CODES
 
 
 def has_code(error: BaseException) -> bool:
     """Whether the server has told why; a connection that was just lost tells nothing."""
-    return getattr(getattr(error, "orig", None), "pgcode", None) is not None
+    return _code_of(error) is not None
 
 
 def is_away(error: BaseException) -> bool:
     """Whether it was the database or the way to it, and not what was asked of it."""
     if not is_passing(error):
         return False
-    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    code = _code_of(error)
     # Class 40 is about the other transactions of that moment, and so about what was asked.
     return code is None or code[:2] != "40"
 
 
 def is_unmigrated(error: BaseException) -> bool:
     """Whether `pms migrate` would help."""
-    return getattr(getattr(error, "orig", None), "pgcode", None) in _UNMIGRATED_CODES
+    return _code_of(error) in _UNMIGRATED_CODES
 
 
 def broken_constraint(error: BaseException) -> str | None:
