@@ -17,6 +17,9 @@ _servers = TestServers()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers before anything of ours is imported: settings are read once a process."""
+    # A job in the background of a shell ignores it, and so would all that is started here.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     is_controller = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if is_controller or config.option.collectonly:
         os.environ.update(DATABASE_URL="postgresql://none/none", REDIS_URL="redis://none")
