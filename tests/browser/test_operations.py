@@ -76,16 +76,16 @@ def test_a_file_is_uploaded_followed_and_its_refused_rows_taken_away(
 ) -> None:
     new_product(sku="BULK-1", name="Bulk one")
     file = tmp_path / "delivery.csv"
-    rows = ["BULK-1,1,increment"] * 8000 + ["BULK-1,9999999,decrement"]
+    rows = ["BULK-1,1,increment"] * 40_000 + ["BULK-1,9999999,decrement"]
     file.write_text("\n".join(["sku,quantity,type", *rows]))
     page = window("#/operations/upload")
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_text("delivery.csv")).to_be_visible()
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuemax", "8001")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuemax", "40001")
     page.locator(".page-head .badge", has_text="Running").wait_for()
     expect(page.locator(".page-head .badge")).to_have_text("Done, 1 refused")
-    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "8001")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40001")
     expect(page.get_by_role("region", name="Refused rows").first).to_contain_text("BULK-1")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download as CSV").click()
