@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.functional.service import Api
 
@@ -143,3 +143,22 @@ def test_the_names_of_open_alerts_are_whole(
     expect(link).to_be_visible()
     assert link.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
     expect(page.get_by_role("region", name="Open alerts")).to_contain_text("2 left")
+
+
+def test_a_process_short_of_memory_is_told(window: Window) -> None:
+    page = window("#/alerts")
+    expect(page.locator(".health-line")).to_contain_text("All parts well")
+
+    def full(route: Route) -> None:
+        answer = route.fetch()
+        report = answer.json()
+        report["status"] = "degraded"
+        report["checks"]["memory"]["healthy"] = False
+        route.fulfill(response=answer, json=report)
+
+    page.route("**/health", full)
+    expect(page.locator(".health-line")).to_contain_text("Memory short")
+    expect(page.locator(".banner")).to_contain_text("A web process has nearly used up")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Overview").click()
+    health = page.get_by_role("region", name="Health")
+    expect(health.get_by_role("alert")).to_contain_text("Memory is short.")

@@ -52,6 +52,33 @@ def test_the_own_key_is_rotated_without_a_new_sign_in(
     expect(page.locator(".connection")).to_contain_text("Live")
 
 
+def test_a_read_with_the_old_secret_takes_nothing_of_the_new_one(
+    windows: Any, key_with: Callable[[str], str]
+) -> None:
+    windows.allowed.append("401")
+    page: Page = windows.open(key_with("admin"), "#/keys")
+    held: list[Route] = []
+
+    def hold_one(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    # The list, which is read again every few seconds.
+    with page.expect_request("**/api/keys?*"):
+        page.route("**/api/keys?*", hold_one)
+    page.locator(".row", has_text="yours").get_by_role("button", name="Rotate").click()
+    page.get_by_role("button", name="Give a new secret").click()
+    expect(page.get_by_test_id("secret")).to_contain_text("pms_")
+    with page.expect_response(lambda answer: answer.status == 401):
+        held[0].continue_()
+    page.get_by_role("button", name="I have kept it").click()
+    page.goto("/#/orders")
+    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+    expect(page.locator(".connection")).to_contain_text("Live")
+
+
 def test_an_alert_comes_and_goes_by_itself(
     window: Window, api: Api, new_product: Callable[..., str]
 ) -> None:

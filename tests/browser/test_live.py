@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.faults.processes import supervised
 from tests.functional.service import Api, Service, is_healthy, wait_until
@@ -204,3 +204,35 @@ def test_fifty_events_a_second_end_at_the_right_figure(
     expect(page.get_by_role("region", name="Movements").locator("tbody tr").first).to_contain_text(
         "151"
     )
+
+
+def test_a_snapshot_that_comes_after_a_newer_event_loses(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=1, name="Overtaken", lowStockThreshold=0)
+    page = window()
+    held: list[str | bytes] = []
+
+    def delay(wire: WebSocketRoute) -> None:
+        """The answer with the snapshot comes after the event of what happened since."""
+        server = wire.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            told = str(message)
+            if told.startswith("43") and product_id in told and '"stock"' in told and not held:
+                held.append(message)
+                add(api, product_id)
+                return
+            wire.send(message)
+            if "inventory_update" in told and product_id in told:
+                wire.send(held[0])
+
+        server.on_message(pass_on)
+
+    page.route_web_socket("**/socket.io/**", delay)
+    page.goto(f"/#/products/{product_id}")
+    page.reload()
+    expect(page.get_by_test_id("stock")).to_contain_text("2")
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+    assert held
+    assert "2" in page.get_by_test_id("stock").inner_text()

@@ -98,6 +98,21 @@ def test_a_file_is_uploaded_followed_and_its_refused_rows_taken_away(
     expect(row.locator(".badge")).to_have_text("Done, 1 refused")
 
 
+def test_all_refused_rows_can_be_read(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(name="Refused often")
+    rows = [{"productId": product_id, "quantity": 5, "type": "decrement"}] * 120
+    sent = api.post("/api/inventory/adjustments", json=rows, headers={"Prefer": "wait=30"})
+    page = window(f"#/operations/{sent.json()['id']}")
+    table = page.get_by_role("region", name="Table of refused rows").locator("tbody tr")
+    for count in (50, 100):
+        expect(table).to_have_count(count)
+        page.get_by_role("button", name="Show more").click()
+    expect(table).to_have_count(120)
+    expect(table.first.locator("td").first).to_have_text("1")
+
+
 def test_what_is_wrong_with_a_file_is_said_by_the_row(
     windows: Any, window: Window, tmp_path: Path
 ) -> None:

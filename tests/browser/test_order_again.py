@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.functional.service import Api
 
@@ -69,3 +69,23 @@ def test_an_order_is_shown_at_the_price_at_which_it_is_placed(
     expect(page.locator(".order-total")).to_contain_text("60.00")
     page.get_by_role("button", name="Place order").click()
     expect(page.get_by_role("table")).to_contain_text("60.00")
+
+
+def test_an_order_that_is_placed_is_not_begun_any_more(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    """Not even if its prices were read anew while the answer was under way."""
+    product_id = new_product(stock=5, name="Slow Sofa", price=10)
+    page = window("#/orders/new")
+    begin(page, "Slow Sofa")
+    held: list[Route] = []
+    page.route("**/api/pms/orders", lambda route: held.append(route))
+    page.get_by_role("button", name="Place order").click()
+    assert api.patch(f"/api/pms/products/{product_id}", json={"price": 25}).status_code == 200
+    expect(page.locator(".changed-price")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="Order of Rosalind")).to_be_visible()
+    page.goto("/#/orders/new")
+    expect(page.get_by_role("heading", name="New order")).to_be_visible()
+    expect(page.get_by_label("Customer")).to_have_value("")
+    expect(page.locator(".order-items li")).to_have_count(0)

@@ -1,6 +1,7 @@
 """Orders on the screen: placed, walked to the customer, or given back."""
 
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
@@ -15,7 +16,7 @@ WAY = [
 ]
 
 
-def badge(page: Page) -> object:
+def badge(page: Page) -> Any:
     return page.locator(".page-head .badge")
 
 
@@ -196,3 +197,27 @@ def test_adding_a_product_can_be_seen_where_it_was_pressed(
     heading = page.get_by_role("heading", name="Order", exact=True)
     expect(heading).to_be_focused()
     expect(heading).to_be_in_viewport()
+
+
+def test_what_is_said_of_a_step_is_over_with_it(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    """A lost answer beside the button of the step after would have one go too far."""
+    windows.allowed.append("net::ERR_FAILED")
+    order = {
+        "items": [{"productId": new_product(stock=1, name="Unheard"), "quantity": 1}],
+        "customerId": "Joan",
+        "shippingAddress": "3 Main Street",
+    }
+    placed = api.post("/api/pms/orders", json=order, headers={"Prefer": "wait=20"}).json()
+    page = window(f"#/orders/{placed['orderId']}")
+
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/pms/orders/*/status", lose_answer)
+    page.get_by_role("button", name="Confirm").click()
+    expect(badge(page)).to_have_text("Confirmed")
+    expect(page.get_by_role("button", name="Begin processing")).to_be_enabled()
+    expect(page.locator(".step-state")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""Signing in: a key opens the door as far as its scopes, and is forgotten with the tab."""
+"""Signing in: a key opens the door as far as its scopes, and is forgotten with the last tab."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def test_an_unknown_key_is_refused_and_kept_nowhere(windows: Any) -> None:
     page.get_by_label("API key").fill("pms_not_a_key_of_this_shop")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("not known")
-    assert page.evaluate("Object.keys(sessionStorage).length + document.cookie.length") == 0
+    assert page.evaluate("Object.values(sessionStorage).join('') + document.cookie") == ""
 
 
 def test_a_key_with_letters_that_no_key_has_is_refused_at_once(windows: Any) -> None:
@@ -37,9 +37,46 @@ def test_a_key_lasts_as_long_as_the_tab(windows: Any, admin_key: str) -> None:
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
-    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+    assert page.evaluate("Object.values(sessionStorage).join('')") == ""
     page.reload()
     expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_a_row_opened_in_a_new_tab_asks_for_no_key(
+    windows: Any, admin_key: str, new_product: Callable[..., str]
+) -> None:
+    new_product(stock=3, name="Opened beside")
+    page: Page = windows.open(admin_key, "#/products")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Opened beside").first.click(modifiers=["ControlOrMeta"])
+    beside = opened.value
+    expect(beside.get_by_role("heading", name="Opened beside")).to_be_visible()
+    # Who signs out has left all of them, and no tab brings the key back.
+    page.get_by_role("button", name="Sign out").click()
+    expect(beside.get_by_role("alert")).to_contain_text("signed out in another tab")
+    for left in (page, beside):
+        left.reload()
+        expect(left.get_by_label("API key")).to_be_visible()
+
+
+def test_a_tab_that_was_signed_out_takes_no_key_of_another(
+    windows: Any, admin_key: str, key_with: Callable[[str], str]
+) -> None:
+    page: Page = windows.open(admin_key)
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("alert")).to_contain_text("signed out in another tab")
+    page.get_by_label("API key").fill(key_with("read"))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    other.reload()
+    expect(other.get_by_label("API key")).to_be_visible()
+    # Only a new tab does.
+    fresh = page.context.new_page()
+    fresh.goto("/")
+    expect(fresh.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(fresh.get_by_role("link", name="Keys")).to_have_count(0)
 
 
 def test_a_key_that_may_only_read_is_offered_nothing_else(
@@ -97,7 +134,7 @@ def test_whoever_waits_for_the_service_can_sign_out(windows: Any, admin_key: str
     page.reload()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("API key")).to_be_visible()
-    assert page.evaluate("Object.keys(sessionStorage).length") == 0
+    assert page.evaluate("Object.values(sessionStorage).join('')") == ""
     page.unroute("**/api/keys/current")
     page.get_by_label("API key").fill(admin_key)
     page.get_by_role("button", name="Sign in").click()

@@ -99,7 +99,8 @@ export async function call(method, path, { query, body, headers, signal, patienc
     if (problem.status === 429) waiting.set(Date.now() + waits * 1000);
     unheard ||= problem.status === 0 && method !== 'GET';
     if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
-      if (problem.status === 401 && key) refused(problem);
+      // One that was sent with the secret before says nothing of this one.
+      if (problem.status === 401 && key && sent['X-API-Key'] === key) refused(problem);
       throw passing && unheard ? new Problem(NOT_KNOWN) : problem;
     }
     await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));

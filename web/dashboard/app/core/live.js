@@ -52,6 +52,15 @@ export function connect(secret, refused) {
   for (const topic of ['operations', 'system']) follow(topic, null, () => {});
 }
 
+/** Go on with another secret of the same key: what is followed stays so, from where it is. */
+export function reconnect(secret) {
+  socket.auth = { token: secret };
+  socket.disconnect();
+  lostAt = null;
+  patch({ phase: 'connecting' });
+  socket.connect();
+}
+
 /** Leave, and forget everything. */
 export function disconnect() {
   socket?.removeAllListeners();
@@ -122,7 +131,7 @@ export function follow(topic, id, handler) {
     if (entry.snapshot) queueMicrotask(() => entry.handlers.has(handler) && handler({ snapshot: entry.snapshot }));
     entry.handlers.add(handler);
   } else {
-    entry = { name, topic, id, handlers: new Set([handler]), position: -1, cursor: null, snapshot: null };
+    entry = { name, topic, id, handlers: new Set([handler]), position: -1, cursor: null, snapshot: null, latest: null };
     entries.set(name, entry);
     if (socket?.connected) subscribe(entry);
   }
@@ -152,7 +161,7 @@ async function subscribe(entry) {
   }
   if (mine !== socket || entries.get(entry.name) !== entry) return;
   if (answer.error) return refusedBy(entry, answer);
-  takeAnswer(entry, answer);
+  takeAnswer(entry, answer, !message.since);
   settle(entry);
 }
 
@@ -167,12 +176,17 @@ function refusedBy(entry, answer) {
   settle(entry);
 }
 
-function takeAnswer(entry, answer) {
-  const isNew = entry.cursor === null;
+function takeAnswer(entry, answer, isNew) {
   if (answer.recovered === false && catching && !isNew) catching.reread += 1;
-  // A snapshot that arrives after a newer event loses; one that was asked for anew never does.
-  if (answer.recovered === true || (isNew && answer.position < entry.position)) {
+  if (answer.recovered === true) {
     if (answer.position >= entry.position) entry.cursor = answer.cursor;
+    return;
+  }
+  // A snapshot that arrives after a newer event loses; one that was asked for anew never does.
+  if (isNew && answer.position < entry.position) {
+    if (entry.topic !== 'inventory') return;
+    entry.snapshot = { ...answer.snapshot, ...entry.latest };
+    tell(entry, { snapshot: entry.snapshot });
     return;
   }
   entry.position = answer.position;
@@ -206,6 +220,7 @@ function take(entry, data, mayBeOfOther = false) {
   entry.position = data.position;
   entry.cursor = data.cursor;
   if (catching?.waiting.has(entry)) catching.events += 1;
+  entry.latest = data;
   if (entry.topic === 'inventory' && entry.snapshot) entry.snapshot = { ...entry.snapshot, ...data };
   tell(entry, { event: data });
 }

@@ -47,7 +47,7 @@ export function usePages(path, query, { every, limit = 50 } = {}) {
   return { ...state, loading: !state.begun && !state.error, sight: sight(), readAt: readAt(), more, reload, change, look };
 }
 
-const nameOf = (item) => item.id ?? item.version;
+const nameOf = (item) => item.id ?? item.version ?? item.row;
 const same = (old, item) => (old && JSON.stringify(old) === JSON.stringify(item) ? old : item);
 
 /**

@@ -1,11 +1,15 @@
-// Who is signed in: an API key, kept as long as the browser's tab, and what it may do.
+// Who is signed in: an API key, kept as long as a tab of the dashboard is open, and what it may do.
 import { apiKey, Problem, read, useApiKey } from './api.js';
-import { connect, disconnect } from './live.js';
+import { connect, disconnect, reconnect } from './live.js';
 import { createStore } from './store.js';
+import { borrowed, share, tellLeft } from './tabs.js';
 
 const KEPT_AS = 'pms.key';
 const AGAIN_MILLISECONDS = 4000;
 const ENDED = 'This key is no longer valid. Sign in with another one.';
+const LEFT = 'You signed out in another tab.';
+// Kept in the place of a key: this tab was signed out, and borrows none.
+const NONE = '';
 
 /**
  * `{phase: 'out'|'entering'|'resuming'|'in', key, refusal}`; `key` is what `/api/keys/current` says.
@@ -38,13 +42,13 @@ export async function signIn(secret) {
 }
 
 async function enter(secret) {
-  useApiKey(secret, () => signOut(ENDED));
+  useApiKey(secret, ended);
   const key = await read('/api/keys/current');
   // Signed out meanwhile, or in by another try.
   if (apiKey() !== secret || session.get().phase === 'in') return;
   keep(secret);
   session.set({ phase: 'in', key, refusal: null });
-  connect(secret, () => signOut(ENDED));
+  connect(secret, ended);
 }
 
 const isFinal = (problem) => problem.status === 401 || problem.status === 403;
@@ -55,16 +59,32 @@ function sentence(problem) {
   return problem.message;
 }
 
-/** Go on with a new secret of the same key. */
-export function adopt(secret) {
-  disconnect();
-  useApiKey(secret);
-  keep(secret);
-  connect(secret, () => signOut(ENDED));
+let rotating = false;
+
+function ended() {
+  // The old secret may be refused before the new one has arrived, and nobody could show that again.
+  if (!rotating) signOut(ENDED);
 }
 
-/** Sign out. */
+/** Have the own key rotated by `step`, which gives what the API answered, and go on with its new secret. */
+export async function rotateOwn(step) {
+  rotating = true;
+  try {
+    const data = await step();
+    if (data.secret) {
+      useApiKey(data.secret);
+      keep(data.secret);
+      reconnect(data.secret);
+    }
+    return data;
+  } finally {
+    rotating = false;
+  }
+}
+
+/** Sign out; without a refusal in the other tabs of this key too. */
 export function signOut(refusal = null) {
+  if (refusal === null) tellLeft(apiKey());
   clearTimeout(later);
   forget();
   disconnect();
@@ -74,12 +94,15 @@ export function signOut(refusal = null) {
 
 let later = null;
 
-/** Sign in with the key of this tab, if it has one; while the service is away again and again. */
+/** Sign in with the key of this tab or, if it is new, of another; while the service is away again and again. */
 export async function resume() {
   clearTimeout(later);
-  const secret = sessionStorage.getItem(KEPT_AS);
-  if (!secret) return;
   session.set(({ refusal }) => ({ phase: 'resuming', key: null, refusal }));
+  const secret = sessionStorage.getItem(KEPT_AS) ?? (await borrowed());
+  // Signed out meanwhile.
+  if (session.get().phase !== 'resuming') return undefined;
+  if (!secret) return session.set({ phase: 'out', key: null, refusal: null });
+  keep(secret);
   try {
     await enter(secret);
   } catch (problem) {
@@ -91,12 +114,18 @@ export async function resume() {
       later = setTimeout(resume, AGAIN_MILLISECONDS);
     }
   }
+  return undefined;
 }
+
+share(
+  () => (['in', 'resuming'].includes(session.get().phase) ? apiKey() : null),
+  () => signOut(LEFT),
+);
 
 function keep(secret) {
   sessionStorage.setItem(KEPT_AS, secret);
 }
 
 function forget() {
-  sessionStorage.removeItem(KEPT_AS);
+  sessionStorage.setItem(KEPT_AS, NONE);
 }

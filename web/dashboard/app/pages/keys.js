@@ -4,7 +4,7 @@ import { useDraft } from '../core/draft.js';
 import { dateTime, number, relative } from '../core/format.js';
 import { html, useEffect, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
-import { adopt, session } from '../core/session.js';
+import { rotateOwn, session } from '../core/session.js';
 import { useNow } from '../core/store.js';
 import { useAsking } from '../parts/asking.js';
 import { Ago, Badge, Empty, PageHead, Trouble } from '../parts/basics.js';
@@ -110,9 +110,8 @@ function Change({ what, apiKey, onDone, onClose }) {
     setBusy(true);
     try {
       if (what === 'rotate') {
-        const { data } = await call('POST', `/api/keys/${apiKey.id}/rotate`);
-        if (own && data.secret) adopt(data.secret);
-        return onDone(data);
+        const rotate = async () => (await call('POST', `/api/keys/${apiKey.id}/rotate`)).data;
+        return onDone(await (own ? rotateOwn(rotate) : rotate()));
       }
       await call('DELETE', `/api/keys/${apiKey.id}`);
       notify(`${apiKey.name} is revoked.`, 'good');

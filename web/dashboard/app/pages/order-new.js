@@ -14,8 +14,12 @@ import { useStocks } from '../parts/stocks.js';
 const SHOWN = 8;
 const EVERY_MILLISECONDS = 4000;
 
+const orderOf = ({ items, customerId, shippingAddress }) => ({
+  items: items.map(({ product, quantity }) => ({ productId: product.id, quantity: Number(quantity) })), customerId: customerId.trim(), shippingAddress,
+});
+
 export function NewOrderPage() {
-  const { value: draft, change: setDraft, forget, once } = useOrderDraft();
+  const { value: draft, now, change: setDraft, forget, once } = useOrderDraft();
   const { items, customerId, shippingAddress } = draft;
   const setItems = (next) => setDraft({ ...draft, items: next });
   const bind = (name) => ({ name, value: draft[name], onInput: (event) => setDraft({ ...draft, [name]: event.target.value }) });
@@ -34,10 +38,11 @@ export function NewOrderPage() {
   const changing = (id) => (step) => setDraft((now) => ({ ...now, items: now.items.map((item) => (item.product.id === id ? step(item) : item)).filter(Boolean) }));
   const submit = async (event) => {
     event.preventDefault();
-    const body = { items: items.map(({ product, quantity }) => ({ productId: product.id, quantity: Number(quantity) })), customerId: customerId.trim(), shippingAddress };
+    const body = orderOf(draft);
     const operation = await ask('POST', '/api/pms/orders', { body });
     if (!operation) return;
-    forget(draft);
+    // Prices that were read anew meanwhile make no other order of it.
+    if (JSON.stringify(orderOf(now())) === JSON.stringify(body)) forget();
     // It is there, in line: its page tells the rest, also when its turn is a while off.
     arrive('The order is accepted.', 'orders', operation.orderId);
   };

@@ -89,24 +89,25 @@ function Items({ order }) {
 function Steps({ order, onEnd }) {
   const { state, send } = useSubmission(tellOf(`The order of ${order.customerId}`));
   const [asking, setAsking] = useState(false);
-  const [target, setTarget] = useState(null);
+  const [move, setMove] = useState({});
   const busy = state.phase === 'sending' || state.phase === 'pending';
-  const move = async (status) => {
+  const step = async (status) => {
     setAsking(false);
-    setTarget(status);
+    setMove({ from: order.status, to: status });
     await send('PATCH', `/api/pms/orders/${order.id}/status`, { status });
     onEnd();
   };
   const next = order.allowedTransitions.filter((status) => status !== 'cancelled');
-  const shown = state.phase !== 'idle' && !(state.phase === 'succeeded' && order.status !== target);
+  // What is said of a step is over with the next one, whoever made it.
+  const shown = state.phase !== 'idle' && order.status === (state.phase === 'succeeded' ? move.to : move.from);
   return html`<div class="order-steps">
     <div class="actions start">
-      ${next.map((status) => html`<button key=${status} type="button" class="button primary" disabled=${busy} onClick=${() => move(status)}>${ACTIONS[status]}</button>`)}
+      ${next.map((status) => html`<button key=${status} type="button" class="button primary" disabled=${busy} onClick=${() => step(status)}>${ACTIONS[status]}</button>`)}
       ${order.allowedTransitions.includes('cancelled') && html`<button type="button" class="button danger" disabled=${busy} onClick=${() => setAsking(true)}>${ACTIONS.cancelled}</button>`}
       ${shown && html`<span class="step-state" role="status"><${StepBadge} phase=${state.phase} /> ${state.problem ? state.problem.message ?? state.problem.detail : ''}</span>`}
       ${order.status === 'queued' && html`<span class="fine">It waits for its turn; its items are reserved then.</span>`}
     </div>
-    ${asking && html`<${Confirm} title="Cancel this order?" action="Cancel order" onClose=${() => setAsking(false)} onConfirm=${() => move('cancelled')}>
+    ${asking && html`<${Confirm} title="Cancel this order?" action="Cancel order" onClose=${() => setAsking(false)} onConfirm=${() => step('cancelled')}>
       <p>Its units go back into what can be sold. A cancelled order stays cancelled.</p><//>`}
   </div>`;
 }

@@ -4,6 +4,7 @@ import { html, useMemo, useState } from '../core/html.js';
 import { usePages } from '../core/pages.js';
 import { href, setQuery, useRoute } from '../core/router.js';
 import { may } from '../core/session.js';
+import { useNow } from '../core/store.js';
 import { Ago, Badge, Choice, Empty, PageHead } from '../parts/basics.js';
 import { useActivity, useAfter } from '../parts/after.js';
 import { useTyped } from '../parts/forms.js';
@@ -16,7 +17,8 @@ const STATUSES = ['queued', 'pending', 'confirmed', 'processing', 'shipped', 'de
 const TIMES = [['', 'Any time'], ['1', 'Last 24 hours'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['between', 'Between…']];
 const EVERY_MILLISECONDS = 4000;
 const COUNTS_MILLISECONDS = 6000;
-const DAY = 86400000;
+const HOUR = 3600000;
+const DAY = 24 * HOUR;
 const COLUMNS = [['Order'], ['Customer', 'wide-only'], ['Items', 'wide-only'], ['Status'], ['Total', 'num money'], ['Accepted', 'num']];
 
 /** A day of the reader's own calendar as the moment when it begins; nothing, if it is no day. */
@@ -44,8 +46,9 @@ function filtersOf({ status, time, begin, end, customerId }) {
 export function OrdersPage() {
   const query = filtersOf(useRoute().query);
   const { status, customerId, time, begin, end } = query;
-  // Counted back from when the filter was chosen: a filter that moved would read anew all the time.
-  const from = useMemo(() => (time === 'between' ? beginOf(begin) : time && daysBack(time)), [time, begin]);
+  // A filter that moved all the time would read anew all the time, and one that never did would grow.
+  const turn = Math.floor(useNow(COARSE_MILLISECONDS) / (time === '1' ? HOUR : DAY));
+  const from = useMemo(() => (time === 'between' ? beginOf(begin) : time && daysBack(time)), [time, begin, turn]);
   const isReversed = Boolean(begin && end && end < begin);
   // No time lies between days the wrong way round.
   const to = isReversed ? from : time === 'between' ? beginOf(end, 1) : '';

@@ -1,4 +1,4 @@
-// Signing in with an API key, which this tab keeps until it is closed.
+// Signing in with an API key, which the open tabs keep until the last of them is closed.
 import { html, useEffect, useState } from '../core/html.js';
 import { resume, signIn, signOut } from '../core/session.js';
 import { PageHead } from '../parts/basics.js';
@@ -23,7 +23,7 @@ export function SignIn({ busy, refusal }) {
       <p class="note">With an API key. Its scopes decide what can be done here: <b>read</b> looks, <b>write</b> changes
         stock, products and orders, <b>admin</b> does everything.</p>
       ${refusal && html`<p class="refusal" role="alert">${refusal}</p>`}
-      <${Field} label="API key" hint="Kept by this tab until you sign out or close it.">
+      <${Field} label="API key" hint="Kept until you sign out or close the last tab of the dashboard.">
         ${(field) => html`<input ...${field} type="password" name="key" autocomplete="off" autocapitalize="none" spellcheck=${false}
           autofocus required maxlength="200" value=${secret} onInput=${(event) => setSecret(event.target.value)} />`}
       <//>

@@ -11,26 +11,39 @@ const EVERY_MILLISECONDS = 5000;
 const SOON_MILLISECONDS = 1500;
 // It reports what it knows, at once; a process that takes longer has stopped.
 const PATIENCE_MILLISECONDS = 3000;
+// What it is called, what is wrong with it when it is not well, and what that means.
 const PARTS = [
-  ['database', 'Database', 'Nothing can be read or accepted until it is back.'],
-  ['redis', 'Redis', 'Everything is accepted and kept; it is told later than usual.'],
-  ['workers', 'Workers', 'Operations are accepted and wait in line.'],
-  ['beat', 'Beat', 'What runs by the clock waits: alerts, sweeps, rollups.'],
+  ['database', 'Database', 'away', 'Nothing can be read or accepted until it is back.'],
+  ['redis', 'Redis', 'away', 'Everything is accepted and kept; it is told later than usual.'],
+  ['workers', 'Workers', 'away', 'Operations are accepted and wait in line.'],
+  ['beat', 'Beat', 'away', 'What runs by the clock waits: alerts, sweeps, rollups.'],
 ];
+// These have no figure that anybody would look for: they are told of when something is wrong.
+const SILENT = [
+  ['memory', 'Memory', 'short', 'A web process has nearly used up what it may have.'],
+  ['websocket', 'Sockets', 'slow', 'What happens may be told later than usual.'],
+];
+const MANY = ['workers', 'websocket'];
 
 const UNREAD = { data: null, error: null, readAt: null };
 
 /** What `/health` said last and when, `{data, error, readAt}`: read by the row in the rail, for all who show it. */
 export const health = createStore(UNREAD);
 
-/** `{name, text, healthy, figure, consequence}` of each part. */
+/** `{name, text, healthy, figure, wrong, consequence}` of each part that is looked for, or not well. */
 function partsOf(report) {
-  return PARTS.map(([name, text, consequence]) => {
+  return [...PARTS, ...SILENT.filter(([name]) => !report.checks[name].healthy)].map(([name, text, wrong, consequence]) => {
     const check = report.checks[name];
     const age = check.lastSeenSeconds;
-    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${duration(Math.round(age) * 1000)} ago` : 'away';
-    return { name, text, healthy: check.healthy, figure, consequence };
+    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${duration(Math.round(age) * 1000)} ago` : wrong;
+    return { name, text, healthy: check.healthy, figure, wrong, consequence };
   });
+}
+
+/** "Redis, Beat away, Memory short". */
+function namesOf(unwell) {
+  const states = [...new Set(unwell.map((part) => part.wrong))];
+  return states.map((state) => `${unwell.filter((part) => part.wrong === state).map((part) => part.text).join(', ')} ${state}`).join(', ');
 }
 
 /** One line in the rail. */
@@ -51,7 +64,7 @@ export function HealthRow() {
   if (!data) return html`<p class="health-line"><span class="dot" aria-hidden="true"></span>Looking…</p>`;
   const away = partsOf(data).filter((part) => !part.healthy);
   const bad = error || away.length;
-  const text = error ? 'No answer' : away.length ? `${away.map((part) => part.text).join(', ')} away` : 'All parts well';
+  const text = error ? 'No answer' : away.length ? namesOf(away) : 'All parts well';
   return html`<p class="health-line ${bad ? 'bad' : 'good'}" role="status"><span class="dot" aria-hidden="true"></span>${text}</p>`;
 }
 
@@ -61,7 +74,7 @@ export function AwayBanner() {
   const { phase } = useStore(connection);
   const away = data && !error && phase === 'connected' ? partsOf(data).filter((part) => !part.healthy) : [];
   if (!away.length) return null;
-  return html`<div class="banner warn" role="status"><strong>${away.map((part) => part.text).join(', ')} away</strong>
+  return html`<div class="banner warn" role="status"><strong>${namesOf(away)}</strong>
     <span>${away.map((part) => part.consequence).join(' ')}</span></div>`;
 }
 
@@ -80,13 +93,13 @@ export function HealthCard() {
     <ul>
       ${parts.map((part) => html`<li key=${part.name} class=${tone(part.healthy)}>
         <span class="dot" aria-hidden="true"></span><b>${part.text}</b>
-        <span>${error ? 'not known' : part.healthy ? part.figure : 'away'}</span></li>`)}
+        <span>${error ? 'not known' : part.healthy ? part.figure : part.wrong}</span></li>`)}
       <li><b>Waiting</b><span>${number(queue.depth)}${queue.oldestSeconds > 1 ? `, oldest ${duration(queue.oldestSeconds * 1000)}` : ''}</span></li>
       <li><b>Connections</b><span>${number(Math.max(websocket.connections, phase === 'connected' ? 1 : 0))}</span></li>
       ${error && readAt && html`<li class="fine">read <${Ago} at=${readAt} /></li>`}
       ${queue.dead > 0 && html`<li class=${tone(false)}><span class="dot" aria-hidden="true"></span><b>Given up</b>
         <a href="#/operations?status=dead">${plural(queue.dead, 'operation')}</a></li>`}
     </ul>
-    ${away.map((part) => html`<p role="alert" key=${part.name}><b>${part.text} ${part.name === 'workers' ? 'are' : 'is'} away.</b> ${part.consequence}</p>`)}
+    ${away.map((part) => html`<p role="alert" key=${part.name}><b>${part.text} ${MANY.includes(part.name) ? 'are' : 'is'} ${part.wrong}.</b> ${part.consequence}</p>`)}
   </section>`;
 }

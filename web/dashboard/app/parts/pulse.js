@@ -11,6 +11,8 @@ const ENDS = ['succeeded', 'failed', 'dead'];
 export function Pulse({ activity, wide = false }) {
   const { xs, ended, failed, dead, slow, end, counts } = useMemo(() => seconds(activity), [activity]);
   const { latency, perSecond } = activity.operations;
+  // Of very many a service looks at the newest only.
+  const span = activity.operations.seconds >= 60 ? 'last minute' : `last ${duration(activity.operations.seconds * 1000)}`;
   const series = [
     { name: 'Ended', values: ended, kind: 'area', tone: 'first' },
     { name: statusWord('failed'), values: failed, kind: 'bars', tone: 'warn' },
@@ -19,7 +21,7 @@ export function Pulse({ activity, wide = false }) {
   const ago = (at) => (at === end ? 'now' : `${duration((end - at) * 1000)} ago`);
   return html`<div class="pulse ${wide ? 'wide' : ''}"><div>
       <dl class="figures">
-        <div><dt>Last minute</dt><dd>${number(activity.operations.ended)}</dd></div>
+        <div><dt>L${span.slice(1)}</dt><dd>${number(activity.operations.ended)}</dd></div>
         <div><dt>Per second</dt><dd>${number(perSecond, { maximumFractionDigits: 1 })}</dd></div>
         <div><dt>Half within</dt><dd>${latency ? duration(latency.p50) : '–'}</dd></div>
         <div><dt>99 % within</dt><dd>${latency ? duration(latency.p99) : '–'}</dd></div>
@@ -28,7 +30,7 @@ export function Pulse({ activity, wide = false }) {
       </dl>
       <${Ends} counts=${counts} />
     </div>
-    <${Chart} label="Operations ended per second, last minute" xs=${xs} series=${series} height=${150} time=${true} splits=${(width) => (width < 480 ? [40, 20, 0] : [50, 40, 30, 20, 10, 0]).map((age) => end - age)} table=${false}
+    <${Chart} label="Operations ended per second, ${span}" xs=${xs} series=${series} height=${150} time=${true} splits=${(width) => (width < 480 ? [40, 20, 0] : [50, 40, 30, 20, 10, 0]).filter((age) => age < activity.operations.seconds).map((age) => end - age)} table=${false}
       axis=${(index, at) => ago(at ?? xs[index])} format=${(value) => number(value)} /></div>`;
 }
 

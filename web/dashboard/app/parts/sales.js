@@ -3,14 +3,14 @@ import { calendar, money, number, percent, plural, roundMoney, shopZone } from '
 import { html, useMemo, useState } from '../core/html.js';
 import { useResource } from '../core/resource.js';
 import { href } from '../core/router.js';
-import { Card, Choice, Empty, Loaded } from './basics.js';
+import { Ago, Card, Choice, Empty, Loaded } from './basics.js';
 import { Chart } from './chart.js';
 import { useAfter } from './after.js';
 import { Money } from './money.js';
 
 // By what the bars stand for: how many there are, the one that is not over included.
 const COUNTS = { day: 30, week: 12, month: 12 };
-const EVERY_MILLISECONDS = 30000;
+const EVERY_MILLISECONDS = 10000;
 // What is over changes only when an order of then is cancelled.
 const SELDOM_MILLISECONDS = 300000;
 const MOST_IN_FULL = 1e6;
@@ -52,11 +52,11 @@ export function SalesCard() {
   const choice = html`<${Choice} label="Sales by" value=${groupBy} onChange=${setGroupBy}
     options=${[['day', 'Day'], ['week', 'Week'], ['month', 'Month']]} />`;
   return html`<${Card} title="Sales" aside=${choice}>
-    <${Loaded} resource=${resource} rows=${7}>${(sales) => html`<${Sales} sales=${sales} previous=${previous.data} />`}<//>
+    <${Loaded} resource=${resource} rows=${7}>${(sales) => html`<${Sales} sales=${sales} previous=${previous.data} lacking=${Boolean(previous.error) && !previous.data} />`}<//>
   <//>`;
 }
 
-function Sales({ sales, previous }) {
+function Sales({ sales, previous, lacking }) {
   const { series, totals, currency, groupBy } = sales;
   const xs = useMemo(() => series.map((_, index) => index), [series]);
   const lines = useMemo(() => [
@@ -76,8 +76,9 @@ function Sales({ sales, previous }) {
       <${Total} name="Units" value=${number(totals.units)} change=${sales.change?.units} />
       <${Total} name="Average order" value=${html`<${Money} value=${totals.averageOrderValue} code=${currency} most=${MOST_IN_FULL} />`} change=${sales.change?.averageOrderValue} />
     </dl>
-    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} row=${row} columns=${columnsOf(sales, previous, of)} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} exact=${(value) => money(value, currency)} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span><span><i class="swatch second dashed"></i>Period before</span>
-      <span class="fine">Days of ${sales.timezone}</span></p>`} />`}
+    ${!totals.orders && !previous?.totals.orders ? html`<${Empty} title="No sale in this time">Each day is drawn here from the first order on.<//>` : html`<${Chart} label="Revenue by ${groupBy}" xs=${xs} series=${lines} axis=${name} tip=${title} row=${row} columns=${columnsOf(sales, previous, of)} height=${230} format=${(value) => (value == null ? '–' : roundMoney(value, currency))} exact=${(value) => money(value, currency)} legend=${html`<p class="legend"><span><i class="swatch first bars"></i>Revenue</span>${previous && html`<span><i class="swatch second dashed"></i>Period before</span>`}
+      ${lacking && html`<span class="fine" role="status">The period before cannot be read now</span>`}
+      <span class="fine">Days of ${sales.timezone}, as of <${Ago} at=${sales.asOf} /></span></p>`} />`}
     ${sales.topProducts.length > 0 && html`<${TopProducts} sales=${sales} />`}`;
 }
 
