@@ -15,6 +15,8 @@ from web.cli_errors import FAILED, KEY, REFUSED, UNKNOWN, USAGE, AwayError, Comm
 from web.cli_output import printable
 from web.cli_target import Target
 
+# A key may be allowed a hundred requests a minute: what takes more of them waits, and goes on.
+LONG_PATIENCE = 130.0
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
 _PAUSE = 0.5
 _SHOWN_FAULTS = 20
@@ -244,9 +246,11 @@ class Api:
                 f"`pms keys create NAME --scope {scope}` makes one that may"
             )
         elif status in (429, 503):
-            message = f"the service cannot do this now: {detail} Try again in a moment"
-            again = response.headers.get("Retry-After", "")
-            after = {"retryAfter": int(again)} if again.isdigit() else {}
+            # What may have been done is not to be asked for anew.
+            again = "" if body.get("outcome") == "unknown" else " Try again in a moment"
+            message = f"the service cannot do this now: {detail}{again}"
+            seconds = response.headers.get("Retry-After", "")
+            after = {"retryAfter": int(seconds)} if seconds.isdigit() else {}
             return AwayError(message, FAILED, {**body, **after})
         else:
             message = _faults(body.get("errors", [])) or detail

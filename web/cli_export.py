@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from web.cli_client import Api
+from web.cli_client import LONG_PATIENCE, Api
 from web.cli_errors import USAGE, CommandError
 from web.cli_output import print_json
 from web.cli_target import Target, at_service
@@ -41,7 +41,7 @@ def export(what: str, output: Path | None, target: Target, as_json: bool) -> Non
       pms export stock | head
       pms export movements --json | jq .onHandChange
     """
-    with Api(target) as api:
+    with Api(target, patience=LONG_PATIENCE) as api:
         if as_json:
             _write_json(api, _PATHS[what])
         elif output is None:

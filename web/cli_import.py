@@ -2,22 +2,23 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from web.cli_client import Api
-from web.cli_errors import FAILED, REFUSED, UNKNOWN, USAGE, CommandError
+from web.cli_client import LONG_PATIENCE, Api
+from web.cli_errors import FAILED, QUEUED, REFUSED, UNKNOWN, USAGE, CommandError
 from web.cli_output import print_json, printable, screen
 from web.cli_product_rows import checked
 from web.cli_target import Target, at_service
 
-# A key may be allowed a hundred requests a minute: then an import waits, and goes on.
-_PATIENCE = 130.0
+# What a new product must have, and a change leaves as it is.
+_MISSING: dict[str, Any] = {"description": "", "images": []}
 _SHOWN = 20
 _file = click.argument(
     "file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -63,7 +64,7 @@ def stock(
       pms import stock delivery.csv --once DN-4711
     """
     query = {"atomic": str(atomic).lower(), "dryRun": str(dry_run).lower()}
-    with Api(target, patience=_PATIENCE) as api, _opened(file) as content:
+    with Api(target, patience=LONG_PATIENCE) as api, _opened(file) as content:
         key = _key_of(content, str(time.time_ns())) if once is None else once
         sent = api.upload("/api/inventory/adjustments", content, once=key, **query).body
         operation = _follow(api, sent, as_json)
@@ -72,13 +73,26 @@ def stock(
 
 def _follow(api: Api, operation: dict[str, Any], as_json: bool) -> dict[str, Any]:
     """Show how far it is, until it has ended."""
-    with _bar(as_json) as progress:
-        task = progress.add_task("Rows", total=operation["progress"]["total"])
-        while operation["status"] == "queued":
-            time.sleep(0.3)
-            operation = api.get(f"/api/operations/{operation['id']}")
-            progress.update(task, completed=operation["progress"]["done"])
+    try:
+        with _bar(as_json) as progress:
+            task = progress.add_task("Rows", total=operation["progress"]["total"])
+            while operation["status"] == "queued":
+                time.sleep(0.3)
+                operation = api.get(f"/api/operations/{operation['id']}")
+                progress.update(task, completed=operation["progress"]["done"])
+    except (CommandError, KeyboardInterrupt) as reason:
+        # Whoever did not learn of it would send all of it once more.
+        _tell_unended(operation, as_json, str(reason) or "interrupted")
     return operation
+
+
+def _tell_unended(operation: dict[str, Any], as_json: bool, why: str) -> NoReturn:
+    click.echo(why, err=True)
+    if as_json:
+        print_json(operation)
+    else:
+        click.echo(f"accepted, not ended yet: operation {operation['id']}")
+    raise click.exceptions.Exit(QUEUED)
 
 
 def _tell_end(operation: dict[str, Any], as_json: bool) -> None:
@@ -124,9 +138,10 @@ def products(file: Path, once: str | None, target: Target, as_json: bool) -> Non
     status (draft or published); an export of products is such a file. Exit code 2 says that rows
     were wrong: they are named, the others are done.
 
-    A row with an id or an SKU is done each time. One with neither creates a product, and that
-    once: if the import of the same file is run again within a day, perhaps after a break, it is
-    counted as done before. `--once KEY` does all rows so, and another KEY does them again.
+    What a row does not say stays as it is. One with an id or an SKU is done each time. One with
+    neither creates a product, and that once: if the same row is imported again within a day,
+    perhaps after a break, or after others of its file were mended, it is counted as done before.
+    `--once KEY` does all rows so, by their numbers, and another KEY does them again.
 
     A row is one request, or a few if it changes or publishes a product. With a key that may send
     100 a minute a thousand rows take ten minutes or more: the import waits as it is told, and
@@ -142,17 +157,13 @@ def products(file: Path, once: str | None, target: Target, as_json: bool) -> Non
         raise CommandError("--once: KEY is empty", USAGE)
     counts = {"created": 0, "changed": 0, "wrong": 0, "doneBefore": 0}
     wrong: list[dict[str, Any]] = []
-    with Api(target, patience=_PATIENCE) as api, _opened(file) as content, _bar(as_json) as bar:
-        again = _key_of(content, str(time.time_ns()))
-        never_again = _key_of(content, "") if once is None else _digest(once)
+    with _opened(file) as content:
         rows = checked(content)
+    with Api(target, patience=LONG_PATIENCE) as api, _bar(as_json) as bar:
         task = bar.add_task("Products", total=len(rows))
-        for number, body in rows:
-            # Done again, what has a name comes to the same; what has none would be there twice.
-            has_name = "id" in body or "sku" in body
-            key = again if has_name and once is None else never_again
+        for (number, body), key in zip(rows, _keys_of(rows, once), strict=True):
             try:
-                counts[_put(api, body, f"{key}-{number}")] += 1
+                counts[_put(api, body, key)] += 1
             except CommandError as error:
                 if error.code not in (USAGE, REFUSED, UNKNOWN):
                     raise
@@ -177,7 +188,7 @@ def _put(api: Api, body: dict[str, Any], key: str) -> str:
     done, product_id = "changed", body.pop("id", None)
     if product_id is None:
         try:
-            answer = api.send("POST", "/api/pms/products", body, once=key)
+            answer = api.send("POST", "/api/pms/products", {**_MISSING, **body}, once=key)
             done = "created"
         except CommandError as error:
             if error.name != "sku-taken":
@@ -215,9 +226,27 @@ def _key_of(content: IO[bytes], salt: str) -> str:
     return digest.hexdigest()[:40]
 
 
-def _digest(once: str) -> str:
+def _keys_of(rows: list[tuple[int, dict[str, Any]]], once: str | None) -> Iterator[str]:
+    """An idempotency key for each row.
+
+    Done again, what has a name comes to the same; what has none would be there twice. That one's
+    key is made of what it says, so that other rows of its file can be mended meanwhile.
+    """
+    again, seen = time.time_ns(), Counter[str]()
+    for number, body in rows:
+        if once is not None:
+            yield f"{_digest(once)}-{number}"
+        elif "id" in body or "sku" in body:
+            yield f"{_digest(str(again))}-{number}"
+        else:
+            said = _digest(repr(sorted(body.items())))
+            seen[said] += 1
+            yield f"{said}-{seen[said]}"
+
+
+def _digest(text: str) -> str:
     """A key of our own for one that a user chose, of whatever length and letters."""
-    return hashlib.sha256(once.encode()).hexdigest()[:40]
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 def _bar(as_json: bool) -> Progress:

@@ -74,9 +74,7 @@ def body_of(number: int, fields: dict[str, str]) -> dict[str, Any]:
     Raises:
         CommandError: a cell cannot be read.
     """
-    # What a new product must have, and a change leaves as it is.
-    missing = {} if "id" in fields else {"description": "", "images": []}
-    body: dict[str, Any] = {**missing, "price": None, **fields}
+    body: dict[str, Any] = {"price": None, **fields}
     for name, read in _READERS.items():
         if name not in fields:
             continue

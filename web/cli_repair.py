@@ -5,7 +5,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from web.cli_client import Api
+from web.cli_client import LONG_PATIENCE, Api
 from web.cli_errors import FAILED, REFUSED, USAGE, CommandError
 from web.cli_output import print_json, printable, screen
 from web.cli_target import Target, at_service
@@ -32,7 +32,7 @@ def repair(dry_run: bool, target: Target, as_json: bool) -> None:
       pms repair
       pms repair --json | jq .left
     """
-    with Api(target) as api:
+    with Api(target, patience=LONG_PATIENCE) as api:
         found = differences(api)
         mended, failed = ([], []) if dry_run else _mend(api, found)
         left = differences(api) if mended else found

@@ -277,6 +277,36 @@ def test_products_are_imported_again_unless_told_otherwise(
     assert pms("import", "products", "again.csv", "--once", "").returncode == 2
 
 
+def test_rows_that_were_done_are_not_done_again_when_another_is_mended(
+    pms: Any, api: Api, skus: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "mended.csv"
+    rows = f"name,price,categoryId\nMended {skus[0]},PRICE,c\n" + f"Twin {skus[0]},2,c\n" * 2
+    file.write_text(rows.replace("PRICE", "1.999"))
+    assert "2 created, 0 changed, 1 wrong" in pms("import", "products", "mended.csv").stdout
+    file.write_text(rows.replace("PRICE", "1.99"))
+    done = pms("import", "products", "mended.csv")
+    assert done.stdout == "1 created, 0 changed, 0 wrong, 2 done before\n", done.stderr
+    assert len(api.get("/api/products", params={"q": skus[0], "limit": 100}).json()["items"]) == 4
+
+
+def test_what_a_row_of_products_does_not_say_stays(
+    pms: Any, api: Api, new_product: NewProduct, tmp_path: Path
+) -> None:
+    sku = f"KEPT-{uuid.uuid4().hex[:12]}"
+    product_id = new_product(sku=sku, description="Told at length", images=["/a.jpg"])
+    for columns, cells in (("", ""), (",description,images", ",,")):
+        file = tmp_path / "prices.csv"
+        file.write_text(f"sku,name,price,categoryId{columns}\n{sku},Cup,8,kitchen{cells}\n")
+        assert pms("import", "products", "prices.csv").stdout.startswith("0 created, 1 changed")
+    found = api.get(f"/api/products/{product_id}").json()
+    assert (found["price"], found["description"], found["images"]) == (
+        8,
+        "Told at length",
+        ["/a.jpg"],
+    )
+
+
 def test_wrong_rows_of_products_are_named(pms: Any, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(f"name,price,categoryId\nCup,1.999,c\n{uuid.uuid4().hex},2,c\n")
     found = pms("import", "products", "p.csv", "--json")

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from db.models.api_key import SCOPES
 from web.cli import _COMMANDS, main
 from web.cli_client import Answer, Api
-from web.cli_errors import REFUSED, USAGE, CommandError
+from web.cli_errors import FAILED, REFUSED, USAGE, AwayError, CommandError
 from web.cli_feed import Topic
 from web.cli_findings import data_folder, line, python_and_packages
 from web.cli_import import _put
@@ -141,6 +141,27 @@ def test_an_import_finds_a_sku_however_many_are_like_it() -> None:
     assert shop.changed == ["/api/pms/products/0"]
     with pytest.raises(CommandError, match=r"The SKU is taken\."):
         _put(shop, {"sku": "C", "name": "Bag"}, "key")
+
+
+@pytest.mark.parametrize("words", [("export", "movements", "--json"), ("repair",)])
+def test_what_takes_many_requests_waits_for_the_next_minute(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    answers = iter([None, {"items": [], "differences": [], "nextCursor": None}])
+    slept: list[float] = []
+
+    def answer(api: Api, *_: Any) -> Answer:
+        api._reached = True
+        body = next(answers)
+        if body is None:
+            raise AwayError("Too many requests.", FAILED, {"retryAfter": 59})
+        return Answer(200, body)
+
+    monkeypatch.setattr(Api, "_try", answer)
+    monkeypatch.setattr("web.cli_client.time.sleep", slept.append)
+    monkeypatch.setenv("PMS_API_KEY", KEY)
+    assert pms(*words).exit_code == 0
+    assert slept == [59]
 
 
 @pytest.mark.parametrize("name", ["", "  "])

@@ -1,20 +1,50 @@
 """The command line's import: rows that cannot be taken as they are, before anything is sent."""
 
 import json
+from typing import Any
 
+import click
 import pytest
 
 from web.cli_client import _document
-from web.cli_errors import USAGE, CommandError
+from web.cli_errors import QUEUED, USAGE, CommandError
+from web.cli_import import _follow
 from web.cli_product_rows import body_of
 
 ID = "0198c0de-0000-7000-8000-000000000000"
 ROW = {"name": "Mug", "price": "9.50", "categoryId": "kitchen"}
 
 
-def test_a_new_row_has_what_a_product_must_have() -> None:
-    assert body_of(2, ROW) == {**ROW, "price": 9.5, "description": "", "images": []}
+class Shop:
+    """A service that takes what it is sent, and cannot be read."""
+
+    def __init__(self, refusal: BaseException) -> None:
+        self._refusal = refusal
+
+    def get(self, *_: Any, **__: Any) -> Any:
+        raise self._refusal
+
+
+def test_a_row_says_what_it_says() -> None:
+    assert body_of(2, ROW) == {**ROW, "price": 9.5}
     assert body_of(2, {**ROW, "id": ID.upper()}) == {**ROW, "price": 9.5, "id": ID}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("refusal", [CommandError("It is away."), KeyboardInterrupt()])
+def test_what_was_accepted_is_told_whatever_comes_after(
+    refusal: BaseException, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operation = {"id": ID, "status": "queued", "progress": {"done": 0, "total": 9}}
+    with pytest.raises(click.exceptions.Exit) as caught:
+        _follow(Shop(refusal), operation, as_json)  # type: ignore[arg-type]
+    assert caught.value.exit_code == QUEUED
+    told = capsys.readouterr()
+    assert told.err == f"{str(refusal) or 'interrupted'}\n"
+    if as_json:
+        assert json.loads(told.out) == operation
+    else:
+        assert told.out == f"accepted, not ended yet: operation {ID}\n"
 
 
 @pytest.mark.parametrize(
