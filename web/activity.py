@@ -30,7 +30,9 @@ def read_activity() -> Response:
     """What is going on right now.
 
     Orders by status, and the operations of all keys that have ended within the last minute: how
-    many a second, and how long they took from acceptance to end. Counted at most once a second.
+    many a second, and how long they took from acceptance to end. Those that had waited for more
+    than an hour are not counted, and of more than 20,000 the newest are, in a shorter window.
+    Counted at most once a second.
     """
     now = time.monotonic()
     until, body = _kept.get("", (0.0, b""))
@@ -43,16 +45,20 @@ def read_activity() -> Response:
 
 def _look(connection: Connection) -> ActivityOut:
     as_of, _ = sales.clock(connection)
-    since = as_of.replace(microsecond=0) - timedelta(seconds=_WINDOW_SECONDS - 1)
+    now = as_of.replace(microsecond=0)
+    since = activity.window(connection, now - timedelta(seconds=_WINDOW_SECONDS - 1))
+    # The second that has just begun is never the only one.
+    since = min(since.replace(microsecond=0), now - timedelta(seconds=1))
+    window = int((now - since).total_seconds()) + 1
     seconds = activity.ended_by_second(connection, since)
     took = activity.latency(connection, since)
     ended = sum(second.ended for second in seconds)
     return ActivityOut(
         orders=dict.fromkeys(STATUSES, 0) | activity.orders_by_status(connection),
         operations=OperationsActivity(
-            seconds=_WINDOW_SECONDS,
+            seconds=window,
             ended=ended,
-            per_second=round(ended / _WINDOW_SECONDS, 2),
+            per_second=round(ended / window, 2),
             latency=LatencyOut.model_validate(took) if took else None,
             series=[
                 EndedOut(at=one.at, ended=one.ended, failed=one.refused, dead=one.dead, p95=one.p95)

@@ -23,10 +23,11 @@ def rows_of_json(file: IO[bytes]) -> Iterator[Row]:
     """The objects of a JSON array, with their places, from 0, and pointers (RFC 6901).
 
     Raises:
-        Problem: 400, it is no JSON, no array, or holds something else than objects.
+        Problem: 400, it is no JSON; 422, it is no array, or holds something else than objects.
     """
     reader = _Array(file)
-    reader.expect("[", "must begin with a bracket: an array of rows")
+    if not reader.next_is("["):
+        raise reader.no_array()
     if reader.next_is("]"):
         reader.end()
         return
@@ -70,11 +71,23 @@ class _Array:
         if self._at < len(self._text):
             raise _malformed("goes on after the array")
 
+    def no_array(self) -> Problem:
+        """What is wrong with what comes next in its place."""
+        try:
+            self._value(0)
+        except Problem:
+            return _malformed("must begin with a bracket: an array of rows")
+        return Invalid(("", "must be an array of rows"))
+
     def element(self, place: int) -> dict[str, Any]:
         """The object that comes next; in sentences rows are counted as people count, from 1."""
+        found = self._value(place)
+        if not isinstance(found, dict):
+            raise Invalid((f"/{place}", "must be an object"))
+        return found
+
+    def _value(self, place: int) -> Any:
         self._skip_blanks()
-        if self._text[self._at : self._at + 1] != "{":
-            raise _malformed(f"must hold objects, and row {place + 1} is none")
         while True:
             try:
                 found, self._at = self._json.raw_decode(self._text, self._at)
@@ -89,7 +102,7 @@ class _Array:
                     (f"/{place}", "a number has too many digits or too large an exponent")
                 ) from None
             else:
-                return dict(found)
+                return found
 
     def _skip_blanks(self) -> None:
         while True:

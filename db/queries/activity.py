@@ -8,8 +8,11 @@ from sqlalchemy import Connection, text
 
 # Operations looked at; more of them than this, and the window is shorter than asked for.
 _MOST = 20_000
-# An operation that has ended within the window may have been accepted that long before it.
-_LEAD = timedelta(minutes=4)
+# An operation that has ended within the window may have been accepted that long before it: workers
+# may have been away.
+_LEAD = timedelta(hours=1)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def orders_by_status(connection: Connection) -> dict[str, int]:
@@ -73,6 +76,23 @@ _LATENCY = text(
 )
 
 
+_FARTHEST = text("""
+    SELECT id FROM operations WHERE id >= :first ORDER BY id DESC OFFSET :most - 1 LIMIT 1
+""")
+
+
+def window(connection: Connection, since: datetime) -> datetime:
+    """The moment from which what has ended is counted: a later one than asked for, if much has.
+
+    Args:
+        connection: in the caller's transaction.
+        since: the first moment that is asked for.
+    """
+    farthest = {name: _bounds(since)[name] for name in ("first", "most")}
+    oldest: UUID | None = connection.execute(_FARTHEST, farthest).scalar()
+    return since if oldest is None else max(since, _moment(oldest))
+
+
 def ended_by_second(connection: Connection, since: datetime) -> list[Second]:
     """The operations that have ended, by the second; a second without any is left out.
 
@@ -95,5 +115,9 @@ def _bounds(since: datetime) -> dict[str, object]:
 
 def _first_id(moment: datetime) -> UUID:
     """The least identifier of a moment (RFC 9562, section 5.7): it begins with the milliseconds."""
-    milliseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
     return UUID(int=milliseconds << 80)
+
+
+def _moment(identifier: UUID) -> datetime:
+    return _EPOCH + timedelta(milliseconds=identifier.int >> 80)

@@ -174,10 +174,12 @@ def sources(connection: Connection, at: State, start: date, end: date) -> Source
     *columns, spans = execute(connection, _ROLLED, wanted).one()
     rolled = list(map(DaySales._make, zip(*columns, strict=True))) if columns[0] else []
     held, fresh = _split(rolled, set(at.changed), start, end)
-    pieces += [Piece(1, row.day, -1) for row in rolled if row.day not in held]
+    if len(held) < len(rolled):
+        pieces += [Piece(1, row.day, -1) for row in rolled if row.day not in held]
+        rolled = [row for row in rolled if row.day in held]
     if len(pieces) >= len(held) or spans < sum(piece.size > 1 for piece in pieces):
         pieces = [Piece(1, day) for day in sorted(held)]
-    return Sources([row for row in rolled if row.day in held], pieces, fresh)
+    return Sources(rolled, pieces, fresh)
 
 
 def _split(
@@ -289,15 +291,15 @@ def _by_product_of(where: Sources) -> dict[str, Any]:
 def unsold_products(connection: Connection, where: Sources, since: date) -> int:
     """How many products in the house were not sold on these days, though in stock before.
 
-    A product is given the time in which it could have been sold: its first movement must be older.
+    A product is given the time in which it could have been sold: it must have come earlier.
     """
     statement = f"""
         SELECT count(*) FROM stock_levels l
         WHERE l.on_hand > 0
-          AND EXISTS (
-              SELECT FROM stock_movements m
-              WHERE m.product_id = l.product_id AND m.version = 1
-                AND m.created_at < %(since)s::date::timestamptz)
+          AND (
+              SELECT m.created_at FROM stock_movements m
+              WHERE m.product_id = l.product_id AND m.on_hand > 0
+              ORDER BY m.version LIMIT 1) < %(since)s::date::timestamptz
           AND l.product_id NOT IN (
               SELECT product_id FROM ({_by_product(len(where.fresh))}) AS sold)
     """  # noqa: S608

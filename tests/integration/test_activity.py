@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from db.queries import activity as queries
+from db.session import Database
 from web import activity
 
 
@@ -44,6 +48,39 @@ def test_orders_by_status_and_ends_by_second(
     assert sum(one["failed"] for one in operations["series"]) == 1
     assert 0 <= operations["latency"]["p50"] <= operations["latency"]["p99"]
     assert all(0 <= one["p95"] <= operations["latency"]["p99"] for one in operations["series"])
+
+
+def test_what_had_waited_long_is_counted_when_it_ends(
+    client: Any, product: Callable[..., str], apply_line: Callable[[], None], database: Database
+) -> None:
+    product(stock=3)
+    apply_line()
+    backdated = text("""
+        INSERT INTO operations OVERRIDING SYSTEM VALUE
+        SELECT (jsonb_populate_record(o, jsonb_build_object(
+            'id', :id, 'seq', o.seq + 1000, 'created_at', o.created_at - interval '20 minutes'
+        ))).* FROM operations o
+    """)
+    with database.transaction() as connection:
+        twenty_minutes_ago = datetime.now(UTC) - timedelta(minutes=20)
+        connection.execute(backdated, {"id": str(queries._first_id(twenty_minutes_ago))})
+    found = client.get("/api/analytics/activity").json["operations"]
+    assert (found["ended"], found["seconds"], found["perSecond"]) == (2, 60, 0.03)
+    assert found["latency"]["p99"] >= 20 * 60_000
+
+
+def test_of_very_many_the_newest_are_counted_in_their_own_time(
+    client: Any,
+    product: Callable[..., str],
+    apply_line: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for _ in range(4):
+        product(stock=1)
+    apply_line()
+    monkeypatch.setattr(queries, "_MOST", 2)
+    found = client.get("/api/analytics/activity").json["operations"]
+    assert (found["ended"], found["seconds"], found["perSecond"]) == (2, 2, 1.0)
 
 
 def test_a_key_can_see_what_it_may_do(client: Any, client_with: Any, make_key: Any) -> None:

@@ -93,6 +93,7 @@ def test_dead_stock_had_ninety_days_and_was_not_sold(client: Any, shop: Shop) ->
         shop.stock(product_id, (_ago(5 if name == "fresh" else 120), 10))
     gone = shop.product(name="gone")
     shop.stock(gone, (_ago(120), 10), (_ago(100), -10))
+    shop.stock(shop.product(name="counted as none"), (_ago(120), 0), (_ago(5), 10))
     shop.sell(_ago(80), (made["sold"], 1, "1.00"))
     shop.sell(_ago(1), (made["sold out"], 1, "1.00"))
     shop.sell(_ago(95), (made["sold before"], 1, "1.00"))

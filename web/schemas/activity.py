@@ -26,7 +26,7 @@ class LatencyOut(Out):
 class OperationsActivity(Out):
     """The operations that have ended within the last minute."""
 
-    seconds: int = Field(description="How long the window is")
+    seconds: int = Field(description="How long the window is: 60, or less of very many")
     ended: int
     per_second: float
     latency: LatencyOut | None = Field(description="Null if none has ended")
