@@ -192,8 +192,8 @@ def create_key(
         expires_at: when it ends by itself.
 
     Returns:
-        The key, None if a key with this secret is registered already; and the secret, which is
-        kept nowhere.
+        The key, None if this secret is, or was until it was rotated, one of a key; and the secret,
+        which is kept nowhere.
     """
     secret = secret or new_secret()
     key = api_keys.insert(
@@ -216,7 +216,7 @@ def hint_of(secret: str) -> str:
 
 
 def register_first_key(database: Database, secret: str) -> None:
-    """Have the key that the operator gave; nothing happens if it is there."""
+    """Have the key that the operator gave; nothing happens if it is there, or was rotated."""
     with database.transaction() as connection:
         create_key(connection, name="first admin key", scopes=["admin"], secret=secret)
     _registered.add(hash_secret(secret))

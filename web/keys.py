@@ -83,7 +83,7 @@ def rotate_key(key_id: UUID) -> Response:
     """Give an API key a new secret.
 
     The old secret ends at once in the process that answers and within 2 seconds in the others.
-    A revoked key stays revoked (`409`, `key-revoked`).
+    A revoked key stays revoked, an expired one expired (`409`, `key-revoked`, `key-expired`).
     """
     return _answer_with_secret(lambda connection: rotate(connection, key_id))
 
@@ -111,15 +111,18 @@ def rotate(connection: Connection, key_id: UUID) -> tuple[ApiKey, str]:
         The key, and the secret, which is kept nowhere.
 
     Raises:
-        Problem: 404, there is no such key; 409, it is revoked.
+        Problem: 404, there is no such key; 409, it is revoked or has expired.
     """
     secret = new_secret()
     key = api_keys.replace_secret(
         connection, key_id, secret_hash=hash_secret(secret), hint=hint_of(secret)
     )
     if key is None:
-        if api_keys.find(connection, key_id) is None:
+        found = api_keys.find(connection, key_id)
+        if found is None:
             raise not_found("key")
+        if found.revoked_at is None:
+            raise Problem(409, "key-expired", "The key has expired; make a new one.")
         raise Problem(409, "key-revoked", "The key is revoked, and stays so.")
     return key, secret
 

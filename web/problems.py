@@ -123,8 +123,12 @@ PROBLEMS: dict[str, ProblemKind] = {
     ),
     "unavailable": ProblemKind(
         503,
-        "Something that the service needs, most often the database, is away. Nothing was done.",
-        "Send the request again after as many seconds as `Retry-After` says.",
+        "Something that the service needs, most often the database, is away. Nothing was done,"
+        " unless `outcome` says that this is not known: the answer of the database got lost.",
+        "Send the request again after as many seconds as `Retry-After` says, with the same"
+        " `Idempotency-Key`. If it had none and the outcome is unknown, look first.",
+        {"outcome": "`unknown` if it may have been done all the same; else left out"},
+        {"outcome": "unknown"},
     ),
     "precondition-failed": ProblemKind(
         412,
@@ -140,6 +144,11 @@ PROBLEMS: dict[str, ProblemKind] = {
         "Choose another one, or take it away from the other product first (`sku: null`).",
         {"errors": "names the field `/sku`"},
         {"errors": [{"pointer": "/sku", "detail": "is another product's"}]},
+    ),
+    "key-expired": ProblemKind(
+        409,
+        "The API key has expired.",
+        "Make a new key.",
     ),
     "key-revoked": ProblemKind(
         409,

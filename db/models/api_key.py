@@ -19,6 +19,8 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    # Of secrets that were given by an operator, and rotated: they open nothing any more.
+    Column("retired_hashes", ARRAY(LargeBinary), nullable=False, server_default="{}"),
     Column("scopes", ARRAY(Text), nullable=False),
     Column("rate", Text),
     Column("ws_rate", Text),

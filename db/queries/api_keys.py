@@ -46,14 +46,16 @@ def page(connection: Connection, *, limit: int, before: UUID | None = None) -> l
 
 _INSERT = text(f"""
     INSERT INTO api_keys (id, name, hint, secret_hash, scopes, rate, ws_rate, expires_at)
-    VALUES (:id, :name, :hint, :secret_hash, :scopes, :rate, :ws_rate, :expires_at)
+    SELECT :id, :name, :hint, :secret_hash, :scopes, :rate, :ws_rate,
+           CAST(:expires_at AS timestamptz)
+    WHERE NOT EXISTS (SELECT FROM api_keys WHERE :secret_hash = ANY(retired_hashes))
     ON CONFLICT (secret_hash) DO NOTHING
     RETURNING {_COLUMNS}
 """)  # noqa: S608 - our own names
 
 
 def insert(connection: Connection, **values: Any) -> ApiKey | None:
-    """Write a key and begin the stream of its operations; None if the secret is registered."""
+    """Write a key and begin the stream of its operations; None if the secret is, or was, one."""
     row = connection.execute(_INSERT, values).one_or_none()
     if row is None:
         return None
@@ -67,8 +69,10 @@ def replace_secret(
 ) -> ApiKey | None:
     """Give a live key a new secret; None if there is no such live key."""
     statement = text(f"""
-        UPDATE api_keys SET secret_hash = :hash, hint = :hint
-        WHERE id = :id AND revoked_at IS NULL RETURNING {_COLUMNS}
+        UPDATE api_keys SET secret_hash = :hash, hint = :hint,
+            retired_hashes = array_append(retired_hashes, secret_hash)
+        WHERE id = :id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        RETURNING {_COLUMNS}
     """)  # noqa: S608 - our own names
     found = connection.execute(statement, {"id": key_id, "hash": secret_hash, "hint": hint})
     row = found.one_or_none()

@@ -12,9 +12,10 @@ from sqlalchemy import text
 from db.models.api_key import hash_secret
 from db.session import Database
 from tests.servers import TestServers
-from web.auth import keyring
+from web.auth import keyring, register_first_key
 
 UNKNOWN = "0198c0de-0000-7000-8000-000000000000"
+FIRST = "pms_that_the_operator_has_given_and_rotates"
 READER = {"name": "storefront", "scopes": ["read"]}
 
 
@@ -100,6 +101,28 @@ class TestOverHttp:
         replayed = client.post(path, headers={"Idempotency-Key": "k-1"})
         assert replayed.json == rotated.json | {"secret": None}
         assert client_with(rotated.json["secret"]).get("/api/products").status_code == 200
+
+    def test_the_first_key_stays_rotated_when_it_is_given_again(
+        self, client: Any, client_with: Any, database: Database
+    ) -> None:
+        register_first_key(database, FIRST)
+        made = client_with(FIRST).get("/api/keys/current").json
+        for _ in range(2):
+            secret = client.post(f"/api/keys/{made['id']}/rotate").json["secret"]
+        # As every process does at its start.
+        register_first_key(database, FIRST)
+        keyring.forget()
+        assert client_with(FIRST).get("/api/products").status_code == 401
+        assert client_with(secret).get("/api/products").status_code == 200
+
+    def test_an_expired_key_is_not_rotated(self, client: Any, database: Database) -> None:
+        made = client.post("/api/keys", json=READER | {"expiresAt": in_a_day()}).json
+        with database.transaction() as connection:
+            connection.execute(
+                text("UPDATE api_keys SET expires_at = now() WHERE id = :id"), {"id": made["id"]}
+            )
+        answer = client.post(f"/api/keys/{made['id']}/rotate")
+        assert (answer.status_code, answer.json["type"]) == (409, "/docs/problems/key-expired")
 
     def test_a_revoked_key_is_refused_for_good(self, client: Any, client_with: Any) -> None:
         made = client.post("/api/keys", json=READER).json

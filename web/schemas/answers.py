@@ -140,7 +140,7 @@ _DESCRIPTIONS = {
     422: "Not valid; every bad field is named",
     429: "Too many requests",
     500: "Something went wrong on the side of the service",
-    503: "Something that the service needs is down; nothing was done",
+    503: "Something that the service needs is down; nothing was done, unless `outcome` is unknown",
 }
 _CODES = {
     400: ("malformed-request",),
@@ -171,7 +171,7 @@ REFUSALS = {
     "changeOrderStatus": ("invalid-transition",),
     "createProduct": ("sku-taken",),
     "updateProduct": ("sku-taken",),
-    "rotateKey": ("key-revoked",),
+    "rotateKey": ("key-expired", "key-revoked"),
     "retryOperation": ("not-dead", "already-retried", "unreadable-operation", "nothing-to-retry"),
     "repairStock": ("repair-impossible",),
 }
