@@ -92,6 +92,15 @@ class _Bucket:
         """The window before counts as far as it would reach into one that ends now."""
         return self.previous * self.left_of_window(now) / self.window + self.current
 
+    def until_next(self, now: int, limit: int) -> float:
+        """Milliseconds until one more fits, if nothing else comes meanwhile."""
+        left, room = self.left_of_window(now), limit - 1 - self.current
+        if room >= 0:
+            # As much of this window has to be over as makes the one before count so little.
+            return max(0.0, left - room * self.window / self.previous) if self.previous else 0.0
+        # What this window has counts on in the next one.
+        return left + self.window * (1 - (limit - 1) / self.current)
+
     def let_in(self, amount: int) -> None:
         """Count what Redis is not asked about."""
         if not self.untold:
@@ -176,6 +185,20 @@ class SharedStorage(RedisStorage):
             bucket.turn_to(now // bucket.window)
             left = bucket.left_of_window(now) / 1000
             return bucket.previous, left, bucket.current, left + expiry
+
+    def seconds_until_next(self, key: str, limit: int, expiry: int) -> float:
+        """How long a client who was refused has to wait.
+
+        Args:
+            key: whose bucket.
+            limit: how much fits.
+            expiry: the window, in seconds.
+        """
+        bucket = self._bucket(key, expiry)
+        with bucket.lock:
+            now = self._now()
+            bucket.turn_to(now // bucket.window)
+            return bucket.until_next(now, limit) / 1000
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
         """Forget a client's counts."""

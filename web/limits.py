@@ -10,6 +10,7 @@ from flask.globals import request_ctx
 from flask_limiter import Limiter
 from flask_limiter._extension import LimiterContext
 from limits import RateLimitItem, parse
+from limits.strategies import RateLimiter
 
 from web import limit_storage
 from web.errors import Problem
@@ -46,10 +47,19 @@ class OneLimit(Limiter):
         is_within = self.limiter.hit(item, "requests", who)
         stats = self.limiter.get_window_stats(item, "requests", who)
         reset = min(item.get_expiry(), max(0, math.ceil(stats.reset_time - time.time())))
+        if not is_within:
+            reset = seconds_until_next(self.limiter, item, "requests", who)
         request.environ[LIMIT] = item.amount, stats.remaining, reset
         if not is_within:
-            again = {"Retry-After": str(max(1, reset))}
+            again = {"Retry-After": str(reset)}
             raise Problem(429, "too-many-requests", str(item), headers=again)
+
+
+def seconds_until_next(limiter: RateLimiter, item: RateLimitItem, *who: str) -> int:
+    """Whole seconds after which one who was refused may ask again."""
+    storage: Any = limiter.storage
+    wait = storage.seconds_until_next(item.key_for(*who), item.amount, item.get_expiry())
+    return max(1, math.ceil(wait))
 
 
 def init_limits(app: Flask) -> None:

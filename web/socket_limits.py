@@ -1,13 +1,10 @@
 """How much a client may say: messages a minute per API key, over all web processes."""
 
-import math
-import time
-
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from db.models.api_key import ApiKey
 from web.limit_storage import SharedStorage
-from web.limits import parse_rate
+from web.limits import parse_rate, seconds_until_next
 
 
 class MessageLimits:
@@ -30,5 +27,4 @@ class MessageLimits:
         item, who = parse_rate(key.ws_rate or self._rate), ("messages", str(key.id))
         if self._limiter.hit(item, *who):
             return None
-        reset = self._limiter.get_window_stats(item, *who).reset_time
-        return max(1, math.ceil(reset - time.time()))
+        return seconds_until_next(self._limiter, item, *who)

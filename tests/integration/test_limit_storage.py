@@ -1,5 +1,6 @@
 """Limits hold over all processes though Redis is asked seldom: how far they may be off."""
 
+import math
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from redis import Redis
 
 from tests.servers import TestServers, wait_until
-from web.limit_storage import SHARES, SharedStorage
+from web.limit_storage import SHARES, SharedStorage, _Bucket
 
 Limiter = SlidingWindowCounterRateLimiter
 
@@ -159,3 +160,22 @@ def test_a_forked_child_waits_for_no_thread_that_it_has_not(who: str) -> None:
             signal.alarm(10)
             os._exit(0 if let_in(limiter, 100, who, 1) == 1 else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("at", [0, 1, 29_999, 59_999])
+@pytest.mark.parametrize(
+    ("previous", "current", "limit"),
+    [(0, 10, 10), (10, 5, 10), (10, 10, 10), (7, 3, 10), (100, 100, 100), (0, 1, 1), (1, 0, 1)],
+)
+def test_who_waits_as_long_as_told_is_let_in(
+    at: int, previous: int, current: int, limit: int
+) -> None:
+    def refuses(now: float) -> bool:
+        bucket = _Bucket(60_000, number=5, previous=previous, current=current)
+        bucket.turn_to(int(now) // bucket.window)
+        return bucket.weighted(int(now)) + 1 > limit
+
+    now = 5 * 60_000 + at
+    wait = _Bucket(60_000, number=5, previous=previous, current=current).until_next(now, limit)
+    assert not refuses(now + math.ceil(wait))
+    assert wait == 0 or refuses(now + math.floor(wait) - 1)
