@@ -127,7 +127,7 @@ def retry_operations(body: RetryIn) -> Response:
     told: Told = []
 
     def make(connection: Connection) -> Response:
-        made, left_out = [], []
+        made, tried, left_out = [], list[UUID](), []
         for dead in operations.dead_of_kind(connection, body.kind, _MOST_RETRIED):
             try:
                 command = _command_of(connection, dead)
@@ -135,7 +135,8 @@ def retry_operations(body: RetryIn) -> Response:
                 left_out.append(LeftOut(id=dead, detail=problem.detail))
                 continue
             made.append(OperationOut.of(record_for_key(connection, command, dead)))
-            told.extend(tell_retried(connection, dead))
+            tried.append(dead)
+        told.extend(tell_retried(connection, tried))
         body_out = RetriedOut(items=made, left_out=left_out)
         return Response(answer(body_out), status=202, content_type="application/json")
 

@@ -77,7 +77,7 @@ def try_again(operation_id: UUID, prepare: Callable[[Connection], Command]) -> R
 
     def with_telling(connection: Connection) -> Command:
         command = prepare(connection)
-        told.extend(tell_retried(connection, operation_id))
+        told.extend(tell_retried(connection, [operation_id]))
         return command
 
     try:

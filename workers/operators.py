@@ -3,6 +3,7 @@
 Both are a `system_alert` of the same `type`; the one that ends it says `resolved: true`.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from db.models.stream import SYSTEM
 from db.queries import operator_alerts, products
 from db.queries.operator_alerts import Over
 from workers.events import Component, SystemAlerted
-from workers.tell import Told, tell
+from workers.tell import Told, tell, tell_all
 
 _IS_AWAY: dict[Component, str] = {
     "database": "The database is away: nothing is accepted.",
@@ -45,10 +46,17 @@ def tell_dead(connection: Connection, operation_id: UUID, kind: str) -> Told:
     return _raise(connection, str(operation_id), dead_alert(operation_id, kind))
 
 
-def tell_retried(connection: Connection, operation_id: UUID) -> Told:
-    """Somebody tries an operation again that was given up."""
-    message = f"Operation {operation_id} is tried again."
-    return _resolve(connection, OPERATION_DEAD, str(operation_id), lambda over: message)
+def tell_retried(connection: Connection, operation_ids: Sequence[UUID]) -> Told:
+    """Somebody tries operations again that were given up.
+
+    Every batch of the line waits for this to be committed: whatever else there is to do is done
+    before.
+    """
+
+    def message(over: Over) -> str:
+        return f"Operation {over.cause} is tried again."
+
+    return _resolve(connection, OPERATION_DEAD, [str(one) for one in operation_ids], message)
 
 
 def tell_away(connection: Connection, component: Component, since: float, seen: float) -> Told:
@@ -70,7 +78,8 @@ def tell_back(connection: Connection, component: Component | None, unseen: float
     def message(over: Over) -> str:
         return f"{_IS_BACK[over.cause]}, after {over.seconds:.0f} s."  # type: ignore[index]
 
-    return _resolve(connection, COMPONENT_AWAY, component, message, unseen=unseen)
+    causes = None if component is None else [component]
+    return _resolve(connection, COMPONENT_AWAY, causes, message, unseen=unseen)
 
 
 def tell_difference(
@@ -89,7 +98,8 @@ def tell_whole(connection: Connection, cause: str | None, before: float | None =
         names = [product.name for product in known.values()]
         return f"Mended: {names[0] if names else over.cause}."
 
-    return _resolve(connection, INTEGRITY, cause, message, before=before)
+    causes = None if cause is None else [cause]
+    return _resolve(connection, INTEGRITY, causes, message, before=before)
 
 
 def _raise(connection: Connection, cause: str, alert: SystemAlerted, **when: float) -> Told:
@@ -109,14 +119,13 @@ def _raise(connection: Connection, cause: str, alert: SystemAlerted, **when: flo
 def _resolve(
     connection: Connection,
     kind: OperatorAlertType,
-    cause: str | None,
-    message: Any,
+    causes: Sequence[str] | None,
+    message: Callable[[Over], str],
     unseen: float = 0.0,
     before: float | None = None,
 ) -> Told:
-    told: Told = []
-    for over in operator_alerts.resolve(connection, kind, cause, unseen=unseen, before=before):
-        alert = SystemAlerted(
+    alerts = [
+        SystemAlerted(
             type=kind,
             message=message(over),
             product_id=over.product_id,
@@ -124,5 +133,6 @@ def _resolve(
             component=over.cause if kind == COMPONENT_AWAY else None,  # type: ignore[arg-type]
             resolved=True,
         )
-        told += tell(connection, SYSTEM, alert)
-    return told
+        for over in operator_alerts.resolve(connection, kind, causes, unseen=unseen, before=before)
+    ]
+    return tell_all(connection, SYSTEM, alerts)

@@ -1,5 +1,6 @@
-"""Writing a single event, outside of a batch of the line."""
+"""Writing events outside of a batch of the line."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,17 @@ def tell(connection: Connection, stream: str, event: Event) -> Told:
     Returns:
         What is to be broadcast after the commit.
     """
-    told: Told = [(stream, streams.take_next(connection, stream), event.name, event.as_json())]
+    return tell_all(connection, stream, [event])
+
+
+def tell_all(connection: Connection, stream: str, events: Sequence[Event]) -> Told:
+    """The same with several, in their order."""
+    if not events:
+        return []
+    first = streams.take_next(connection, stream, len(events)) - len(events) + 1
+    told: Told = [
+        (stream, position, event.name, event.as_json())
+        for position, event in enumerate(events, first)
+    ]
     streams.write(connection, told, datetime.now(UTC))
     return told

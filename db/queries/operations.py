@@ -173,13 +173,17 @@ def take_back_attempt(connection: Connection, operation_id: UUID, attempt: int) 
 
 def dead_of_kind(connection: Connection, kind: str, limit: int) -> list[UUID]:
     """Dead operations of a kind that nobody has tried again, in order of acceptance, locked."""
-    found = connection.execute(
-        text("""
-            SELECT id FROM operations o
-            WHERE status = 'dead' AND kind = :kind
-              AND NOT EXISTS (SELECT FROM operations WHERE retry_of = o.id)
+    untried = "NOT EXISTS (SELECT FROM operations WHERE retry_of = o.id)"
+    locked = connection.execute(
+        text(f"""
+            SELECT id FROM operations o WHERE status = 'dead' AND kind = :kind AND {untried}
             ORDER BY seq LIMIT :limit FOR UPDATE
-        """),
+        """),  # noqa: S608 - our own text
         {"kind": kind, "limit": limit},
+    )
+    # Who was waited for may just have tried them again, which the statement that waited cannot see.
+    found = connection.execute(
+        text(f"SELECT id FROM operations o WHERE id = ANY(:ids) AND {untried} ORDER BY seq"),  # noqa: S608
+        {"ids": list(locked.scalars())},
     )
     return list(found.scalars())

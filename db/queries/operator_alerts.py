@@ -1,5 +1,6 @@
 """Operators' alerts: raised once per cause, renewed while it lasts, resolved once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -86,7 +87,7 @@ def raise_or_renew(
 _RESOLVE = text("""
     UPDATE operator_alerts SET resolved_at = clock_timestamp()
     WHERE resolved_at IS NULL AND type = :type
-      AND (CAST(:cause AS text) IS NULL OR cause = :cause)
+      AND (CAST(:causes AS text[]) IS NULL OR cause = ANY(:causes))
       AND seen_at <= clock_timestamp() - make_interval(secs => :unseen)
       AND (CAST(:before AS float) IS NULL OR seen_at < to_timestamp(:before))
     RETURNING cause, product_id, operation_id,
@@ -97,21 +98,22 @@ _RESOLVE = text("""
 def resolve(
     connection: Connection,
     kind: OperatorAlertType,
-    cause: str | None,
+    causes: Sequence[str] | None,
     *,
     unseen: float = 0.0,
     before: float | None = None,
 ) -> list[Over]:
-    """Resolve the open alert of a cause, or all that have not been seen for a while.
+    """Resolve the open alerts of some causes, or all that have not been seen for a while.
 
     Args:
         connection: in the caller's transaction.
         kind: of alert.
-        cause: of one; None for all of the kind.
+        causes: whose; None for all of the kind.
         unseen: only if nobody has seen it lasting for so many seconds.
         before: only if it was last seen before this moment of `now`.
     """
-    wanted = {"type": kind, "cause": cause, "unseen": unseen, "before": before}
+    named = None if causes is None else list(causes)
+    wanted = {"type": kind, "causes": named, "unseen": unseen, "before": before}
     return [Over(*row) for row in connection.execute(_RESOLVE, wanted)]
 
 

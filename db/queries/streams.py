@@ -15,10 +15,10 @@ def create(connection: Connection, name: str) -> None:
     connection.execute(text("INSERT INTO streams (name, head) VALUES (:name, 0)"), {"name": name})
 
 
-def take_next(connection: Connection, name: str) -> int:
-    """The next number of such a stream; its row stays locked until the caller commits."""
-    statement = text("UPDATE streams SET head = head + 1 WHERE name = :name RETURNING head")
-    position: int = connection.execute(statement, {"name": name}).scalar_one()
+def take_next(connection: Connection, name: str, count: int = 1) -> int:
+    """The last of a stream's next numbers; its row stays locked until the caller commits."""
+    statement = text("UPDATE streams SET head = head + :count WHERE name = :name RETURNING head")
+    position: int = connection.execute(statement, {"name": name, "count": count}).scalar_one()
     return position
 
 

@@ -1,14 +1,18 @@
 """Operations over the API: accepted, read, listed, replayed, tried again."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from db.queries import operations
 from db.session import Database
-from workers.commands import AdjustStock
+from tests.functional.service import wait_until
+from workers.commands import AdjustStock, decode
+from workers.dispatch import record
 from workers.registry import HANDLERS
 
 
@@ -295,6 +299,40 @@ def test_all_dead_of_a_kind_are_tried_again(
     product_id = made.json["items"][0]["resource"]["id"]
     assert client.get(f"/api/inventory/stock/{product_id}").json["stock"] == 6
     assert client.post("/api/operations/retry", json={"kind": "nothing"}).status_code == 422
+
+
+def test_two_that_retry_a_kind_at_once_do_not_meet(
+    client: Any,
+    adjust: Callable[..., Any],
+    let_die: Callable[[], None],
+    broken_adjustments: dict[str, bool],
+    database: Database,
+) -> None:
+    dead = [adjust(number + 1).json["id"] for number in range(3)]
+    let_die()
+    broken_adjustments["on"] = False
+
+    def retry() -> Any:
+        return client.post("/api/operations/retry", json={"kind": "adjust-stock"})
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as connection:
+            assert len(operations.dead_of_kind(connection, "adjust-stock", 500)) == 3
+            second = pool.submit(retry)
+            wait_until(lambda: _waiting_for_locks(database) == 1)
+            command = operations.command_of(connection, UUID(dead[0]))
+            assert command is not None
+            record(connection, decode(*command), retry_of=UUID(dead[0]))
+        answer = second.result()
+    assert answer.status_code == 202, answer.text
+    assert [one["retryOf"] for one in answer.json["items"]] == dead[1:]
+
+
+def _waiting_for_locks(database: Database) -> int:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    waiting += " AND datname = current_database()"
+    with database.transaction() as connection:
+        return int(connection.exec_driver_sql(waiting).scalar_one())
 
 
 def test_a_dead_operation_that_cannot_be_read_holds_up_no_other(
