@@ -22,11 +22,15 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error
         self.facts = facts
 
 
+# The database may only be read.
+READ_ONLY = "25006"
 # Classes of SQLSTATE that pass by themselves: connection, transaction rollback,
 # insufficient resources, lock or statement timeout, shutdown.
 # Source: PostgreSQL documentation, appendix "PostgreSQL Error Codes".
 _PASSING_CLASSES = frozenset({"08", "40", "53", "57"})
-_PASSING_CODES = frozenset({"55P03", "25P03", "25P04"})
+# One that may only be read will be written again, or another one will: its disk is full, or the
+# address leads to a standby for a while.
+_PASSING_CODES = frozenset({"55P03", "25P03", "25P04", READ_ONLY})
 # A statement's time-out, which an operator's wish to end it looks like, and that of a session that
 # stands still in a transaction.
 _OVERDUE_CODES = frozenset({"57014", "25P03"})
@@ -59,6 +63,17 @@ def is_overdue(error: BaseException) -> bool:
 def has_code(error: BaseException) -> bool:
     """Whether the server has told why; a connection that was just lost tells nothing."""
     return _code_of(error) is not None
+
+
+def is_outcome_unknown(error: BaseException) -> bool:
+    """Whether what was sent may have been done all the same, as the answer to it got lost.
+
+    A server that crashes says so (57P02) to whomever it had not answered yet, also after a commit.
+    """
+    if not isinstance(error, DBAPIError) or _code_of(error) not in (None, "57P02"):
+        return False
+    # Without a statement, and with no connection that was lost, there has been none.
+    return is_passing(error) and (error.statement is not None or error.connection_invalidated)
 
 
 def is_away(error: BaseException) -> bool:

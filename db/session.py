@@ -12,10 +12,11 @@ from psycopg2.extensions import (  # type: ignore[import-untyped]
     TRANSACTION_STATUS_INERROR,
     TRANSACTION_STATUS_INTRANS,
 )
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from db.errors import READ_ONLY
 from db.settings import database_settings
 
 # A peer that stops answering is noticed by the kernel after this long, in milliseconds.
@@ -73,21 +74,27 @@ def make_engine(
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "tcp_user_timeout": _TCP_USER_TIMEOUT_MS,
+        # While a fail-over is under way the address may lead to a standby, which lets anybody in.
+        "target_session_attrs": "read-write",
         "options": options,
     }
     more: dict[str, Any] = {"connect_args": arguments, "json_deserializer": orjson.loads}
     if autocommit:
         more["isolation_level"] = "AUTOCOMMIT"
     if pool_size is None:
-        return create_engine(url, poolclass=NullPool, **more)
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=pool_timeout,
-        pool_use_lifo=True,
-        **more,
-    )
+        more |= {"poolclass": NullPool}
+    else:
+        more |= {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
+        more |= {"pool_timeout": pool_timeout}
+    engine = create_engine(url, **more)
+    event.listen(engine, "handle_error", _leave_what_takes_nothing_in)
+    return engine
+
+
+def _leave_what_takes_nothing_in(context: ExceptionContext) -> None:
+    """A server that has become read-only may stay so: the next connection finds who is not."""
+    if getattr(context.original_exception, "pgcode", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _end_autocommit(connection: Connection, driver: Any) -> None:

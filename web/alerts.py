@@ -11,7 +11,7 @@ from db.queries import alerts, operator_alerts
 from web import exports
 from web.answers import json_response
 from web.auth import needs
-from web.pages import cut, decode_cursor
+from web.pages import cut, decode_cursor, moment
 from web.schemas.alerts import (
     AlertOut,
     AlertPage,
@@ -26,15 +26,8 @@ from web.tables import wants_csv
 blueprint = APIBlueprint("alerts", __name__, tag="Inventory")
 
 
-def _moment(value: str) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError(value)
-    return moment
-
-
 def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    place = decode_cursor(cursor, _moment, UUID)
+    place = decode_cursor(cursor, moment, UUID)
     return (place[0], place[1]) if place else None
 
 

@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from db.errors import is_passing, is_unmigrated
+from db.errors import is_outcome_unknown, is_passing, is_unmigrated
 from web.facts import request_id
 from web.problems import title_of
 
@@ -35,6 +35,13 @@ _DETAILS = {
     404: "There is nothing at this path; /docs/api lists all calls.",
     405: "This path does not take this method; the header Allow names those that it takes.",
 }
+
+
+_SOON = {"Retry-After": "1"}
+_UNKNOWN = (
+    "The database has not answered, so it is not known whether this was done. Send it again with"
+    " the same Idempotency-Key; if it had none, look first."
+)
 
 
 class Problem(Exception):  # noqa: N818 - the name of the thing in RFC 9457
@@ -106,7 +113,7 @@ def not_found(thing: str) -> Problem:
 
 def unavailable(detail: str = "The database is away; nothing was done.") -> Problem:
     """Something that the service needs is down."""
-    return Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
+    return Problem(503, "unavailable", detail, headers=_SOON)
 
 
 def _printable(value: Any) -> Any:
@@ -150,6 +157,9 @@ def init_errors(app: Flask) -> None:
             log.warning("database_not_migrated", remedy="run `pms migrate`")
             return unavailable("The database is not up to date yet; nothing was done.").response()
         log.warning("database_away", error=repr(error).splitlines()[0])
+        if is_outcome_unknown(error) and request.method not in ("GET", "HEAD", "OPTIONS"):
+            answer = Problem(503, "unavailable", _UNKNOWN, headers=_SOON, outcome="unknown")
+            return answer.response()
         return unavailable().response()
 
     @app.errorhandler(Exception)

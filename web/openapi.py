@@ -284,4 +284,8 @@ def _add_waiting(operation: dict[str, Any]) -> None:
     queued["headers"] |= header_refs("Location", "Preference-Applied")
     done = {**queued, "headers": dict(queued["headers"])}
     done["description"] = "Waited for, and done"
-    responses["201" if operation["operationId"] == "createOrder" else "200"] = done
+    # What is tried again may have been the creation of an order.
+    for status in {"createOrder": ["201"], "retryOperation": ["200", "201"]}.get(
+        operation["operationId"], ["200"]
+    ):
+        responses[status] = done

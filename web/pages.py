@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -15,6 +16,21 @@ Row = TypeVar("Row")
 def encode_cursor(place: Sequence[Any]) -> str:
     """A place, as values that sort the list, in a form that means nothing to clients."""
     return base64.urlsafe_b64encode(orjson.dumps(list(place))).decode().rstrip("=")
+
+
+def moment(value: str) -> datetime:
+    """A moment of a cursor.
+
+    Raises:
+        ValueError: it is none, or one that no database knows.
+    """
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError(value)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(value) from None
 
 
 def decode_cursor(cursor: str | None, *types: Callable[[Any], Any]) -> list[Any] | None:

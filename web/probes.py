@@ -4,9 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from db.errors import is_unmigrated
@@ -152,6 +153,17 @@ class Standstill:
         return max(0.0, self._ended - max(self._began, since))
 
 
+class ReadOnlyError(Exception):
+    """The database answers, and takes nothing in."""
+
+
+def _is_read_only(connection: Connection) -> bool:
+    """As the server tells by itself with its answers (PostgreSQL, "Asynchronous Operations")."""
+    driver: Any = connection.connection.driver_connection
+    told = driver.info.parameter_status
+    return "on" in (told("default_transaction_read_only"), told("in_hot_standby"))
+
+
 class Pulse:
     """Asks the database, over a connection of its own, whether it answers and who is alive."""
 
@@ -174,6 +186,7 @@ class Pulse:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is away.
+            ReadOnlyError: nothing can be accepted.
         """
         try:
             signs = self._ask()
@@ -193,6 +206,10 @@ class Pulse:
                 self._count_due = now + _COUNT_SHARE * (time.monotonic() - now)
             else:
                 ages = heartbeat_ages(connection)
+            if _is_read_only(connection):
+                # Another server may be the one to write to by now.
+                connection.invalidate()
+                raise ReadOnlyError
         return Signs(ages, self._queue, at=now)
 
     def _ask_worker(self, signs: Signs) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from sqlalchemy import Connection
 
 from db.models.product import Product
 from db.queries import products
-from web.pages import cut, decode_cursor
+from web.pages import cut, decode_cursor, moment
 from web.schemas.base import answer, rfc3339
 from web.schemas.products import ProductPage, ProductsQuery
 
@@ -70,16 +69,9 @@ def _price(value: Any) -> Decimal:
     return Decimal(value)
 
 
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError(value)
-    return moment
-
-
 # What a cursor may hold of the column that sorts the list; the database trusts it.
 _VALUES: dict[str, Callable[[Any], Any]] = {
     "name": _text,
     "price": _price,
-    "created_at": _moment,
+    "created_at": moment,
 }

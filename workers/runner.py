@@ -117,6 +117,9 @@ def _apply_taken(
         _blame(database, token, repr(error))
         return len(taken), _UNKNOWN
     if batch is None:
+        # The one before may be about to let go of its lock: who takes the line next need not look
+        # for somebody who died.
+        _excuse(token)
         return 0, waits
     may_crash("committed")
     outcome = batch.book.outcome

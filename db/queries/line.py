@@ -74,12 +74,15 @@ _ORDERS = """
             SELECT product_id, sum(quantity)::bigint AS units FROM order_items
             WHERE order_id = o.id GROUP BY product_id ORDER BY product_id
         ) AS items
-    ), reason FROM orders o WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE OF o
+    ), reason FROM orders o WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR NO KEY UPDATE OF o
 """
 
 
 def read_orders(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Order]:
-    """The orders with their units by product, locked."""
+    """The orders with their units by product, locked.
+
+    Not against those who only name them: what is accepted for an order waits for no worker.
+    """
     if not ids:
         return {}
     found = execute(connection, _ORDERS, {"ids": array(ids)})

@@ -61,7 +61,7 @@ _PULSE = text("""
         (SELECT count(*) FROM
             (SELECT FROM operations WHERE status = 'queued' LIMIT :at_most) AS waiting),
         (SELECT extract(epoch FROM clock_timestamp() - min(oldest.created_at))::float
-         FROM (VALUES ('line'), ('analytics')) AS queues (name),
+         FROM (VALUES ('line'), ('bulk'), ('analytics')) AS queues (name),
               LATERAL (SELECT o.created_at FROM operations o
                        WHERE o.status = 'queued' AND o.queue = queues.name
                        ORDER BY o.seq LIMIT 1) AS oldest),

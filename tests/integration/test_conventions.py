@@ -1,13 +1,17 @@
 """What is true of every route: who may, how errors look, what bad input gets."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog import get_logger
 from structlog.testing import capture_logs
 
@@ -537,3 +541,48 @@ def test_before_the_migration_nothing_is_lost_and_the_log_says_what_to_do(
     (told,) = (log for log in logs if log["event"] == "database_not_migrated")
     assert "pms migrate" in told["remedy"]
     assert client.get("/api/pms/orders").status_code == 200
+
+
+LOST = psycopg2.OperationalError("the connection is gone")
+
+
+@pytest.mark.parametrize(
+    ("error", "is_known"),
+    [
+        (OperationalError("EXECUTE", None, LOST), False),
+        (OperationalError(None, None, LOST, connection_invalidated=True), False),
+        (OperationalError(None, None, LOST), True),  # no connection could be made
+        (PoolTimeout("no connection is free"), True),
+    ],
+)
+def test_what_may_have_been_done_is_not_called_undone(
+    client: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, is_known: bool
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("db.queries.acceptance.accept", fail)
+    for method, path in (("POST", "/api/inventory/adjust"), ("POST", "/api/pms/orders")):
+        answer = client.open(method, path, json=BODIES[method, path])
+        found = check_problem(answer, 503)
+        assert answer.headers["Retry-After"]
+        assert ("nothing was done" in found["detail"]) == is_known
+        assert found.get("outcome") == (None if is_known else "unknown")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/api/inventory/alerts", [NOBODY]),
+        ("/api/system/alerts", [NOBODY]),
+        ("/api/products?sort=createdAt", [NOBODY]),
+    ],
+)
+def test_an_offset_that_no_database_knows_is_a_moment_all_the_same(
+    client: Any, path: str, place: list[str]
+) -> None:
+    for moment, status in (("2026-01-01T00:00:00+23:59", 200), ("0001-01-01T00:00:00+01:00", 422)):
+        values = ["createdAt", moment, *place] if "sort" in path else [moment, *place]
+        cursor = base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+        answer = client.get(f"{path}{'&' if '?' in path else '?'}cursor={cursor}")
+        assert answer.status_code == status, answer.text

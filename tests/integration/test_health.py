@@ -261,6 +261,16 @@ def test_the_queue(probes: Probes, database: Any) -> None:
         )
     _until(lambda: _at_once(probes).checks.queue.depth == 4, 2)
     assert 3600 <= (_at_once(probes).checks.queue.oldest_seconds or 0) < 3700
+    # A bulk waits in a queue of its own.
+    with database.transaction() as connection:
+        connection.execute(
+            text("""
+                UPDATE operations SET queue = 'bulk', created_at = now() - interval '2 hours'
+                WHERE id = :id
+            """),
+            {"id": rebuild.id},
+        )
+    _until(lambda: (_at_once(probes).checks.queue.oldest_seconds or 0) >= 7200, 2)
 
 
 def test_a_lost_connection_is_no_lost_database(probes: Probes, database: Any) -> None:
@@ -363,3 +373,10 @@ def test_what_was_given_up_is_counted_until_it_is_tried_again(
     with database.transaction() as connection:
         record(connection, command, retry_of=dead[0])
     _until(lambda: _at_once(probes).checks.queue.dead == 1, 2)
+
+
+def test_a_database_that_takes_nothing_in_is_none(probes: Probes) -> None:
+    pulse: Any = probes._pulse
+    with pulse.engine.connect() as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = on")
+    _until(lambda: not _at_once(probes).checks.database.healthy, SECOND + SLACK)

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from db.queries import line
+from db.session import Database
 from tests.integration.test_conventions import check_problem
 
 ORDERS = "/api/pms/orders"
@@ -201,3 +204,18 @@ def test_every_writing_method_takes_an_idempotency_key(
     assert (first.status_code, first.json) == (again.status_code, again.json)
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_step_is_accepted_while_a_worker_has_the_order(
+    client: Any,
+    submit: Callable[..., Any],
+    product: Callable[..., str],
+    apply_line: Callable[[], None],
+    database: Database,
+) -> None:
+    order_id = submit({product(stock=1): 1}).json["orderId"]
+    apply_line()
+    with database.transaction() as connection:
+        assert line.read_orders(connection, [UUID(order_id)])
+        path = f"{ORDERS}/{order_id}/status"
+        assert client.patch(path, json={"status": "confirmed"}).status_code == 202

@@ -317,3 +317,18 @@ def test_what_was_tried_before_is_taken_alone(
     candidates: list[tuple[UUID, int, bool]], chosen: list[UUID]
 ) -> None:
     assert choose(candidates) == chosen
+
+
+def test_who_cannot_begin_leaves_the_line_to_others(
+    database: Database, shop: tuple[UUID, list[UUID]]
+) -> None:
+    """A commit is seen before its locks are gone; nobody has died, and nobody is to be blamed."""
+    ids = submit(database, shop, 1, 2, 3)
+    with database.transaction() as connection:
+        lock = {"lock": marker.begin_values(uuid4())["lock"]}
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), lock)
+        assert apply_next(line_database()) == 0
+    assert apply_next(line_database()) == 3
+    with database.transaction() as connection:
+        attempts = [operations.find(connection, one).attempts for one in ids]  # type: ignore[union-attr]
+    assert attempts == [1, 1, 1]

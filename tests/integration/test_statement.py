@@ -53,3 +53,14 @@ def test_a_connection_that_dies_is_a_passing_fault_and_costs_nobody_a_place(
     assert web_database().engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     with web_database().statement() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_a_server_that_takes_nothing_in_is_left_for_one_that_does(database: Database) -> None:
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = on")
+        connection.commit()
+    with pytest.raises(DBAPIError) as failed, database.transaction() as connection:
+        beat_heart(connection, "one")
+    assert is_passing(failed.value)
+    with database.transaction() as connection:
+        beat_heart(connection, "one")

@@ -52,7 +52,7 @@ class OperationOut(Out):
     status: Status = Field(
         description="`failed`: a rule said no; `dead`: the service gave it up; `error` says why"
     )
-    attempts: int = Field(description="Tries that failed through no rule's no")
+    attempts: int = Field(description="How often it was tried, the one included that ended it")
     progress: Progress | None
     result: dict[str, Any] | None = Field(description="What came of it; its shape is the kind's")
     error: Failure | None
