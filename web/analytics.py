@@ -27,7 +27,7 @@ from web.schemas.analytics import (
     SalesTotals,
     TopProduct,
 )
-from web.schemas.base import answer
+from web.schemas.base import answer, part
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.submit import submit
@@ -60,7 +60,7 @@ def read_sales(query: SalesQuery) -> Response:
     with services().database.snapshot() as connection:
         body = _sales(connection, query, timezone)
     # What was not asked for is not there; what is null on purpose is.
-    return JsonResponse(answer(body, exclude_unset=True))
+    return JsonResponse(answer(body, exclude_unset=True, has_parts=True))
 
 
 def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut:
@@ -82,7 +82,7 @@ def _sales(connection: Connection, query: SalesQuery, timezone: str) -> SalesOut
         timezone=timezone,
         currency=services().settings.shop_currency,
         totals=totals,
-        series=_series(days, start, end, query.group_by, state.today),
+        series=part(_series(days, start, end, query.group_by, state.today)),
         top_products=[TopProduct(**row) for row in top],
         as_of=state.as_of,
         **(_compare(connection, state, totals, start, end, query) if query.compare_to else {}),
@@ -104,7 +104,7 @@ def _compare(
         start_date=first,
         end_date=last,
         totals=_totals(days),
-        series=_series(days, first, last, query.group_by, state.today),
+        series=part(_series(days, first, last, query.group_by, state.today)),
     )
     change = SalesChange(
         **{
