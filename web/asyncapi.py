@@ -27,7 +27,10 @@ _DESCRIPTION = """
 What is told over Socket.IO 4, and what clients may say. Every event carries its `position` in its
 stream and a `cursor`; subscribe again with `since: cursor` after a break, and what was missed
 comes first. Events of one product and of one order come in the order of the commits, once. The
-ends of a key's own operations and the system's alerts come without asking.
+ends of a key's own operations and the system's alerts come without asking, a second after the
+connection, or with the answer to `subscribe_operations` and `subscribe_system`: a client that
+comes again asks for these two first. With `auth: {token, unasked: false}` nothing of them is told
+before it is subscribed to.
 """.strip()
 _ANSWERS: tuple[type[BaseModel], ...] = (SubscribedAck, UnsubscribedAck, ErrorAck)
 
@@ -71,7 +74,10 @@ def document(host: str) -> dict[str, Any]:
                 "token": {
                     "type": "apiKey",
                     "in": "password",
-                    "description": "An API key, as `auth: {token}` of the Socket.IO connection",
+                    "description": (
+                        "An API key, as `auth: {token}` of the Socket.IO connection; with"
+                        " `unasked: false` beside it, nothing is told without a subscription"
+                    ),
                 }
             },
         },

@@ -119,12 +119,15 @@ class Feed:
             CommandError: it cannot be had.
         """
         with self._guard:
+            # One that was given up may still tell what the next one is told again.
+            self._client.disconnect()
             self._client = self._new_client()
             self._refused = ""
             try:
                 self._client.connect(
                     self._target.url,
-                    auth={"token": self._target.key()},
+                    # Nothing new may come before what was missed has been asked for.
+                    auth={"token": self._target.key(), "unasked": False},
                     transports=["websocket"],
                     wait_timeout=_PATIENCE,
                 )

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,7 @@ from web.schemas.sockets import (
     UnsubscribedAck,
 )
 from web.stream_recovery import Cursor
-from web.stream_tracks import Place, Snapshot, operation_room
+from web.stream_tracks import Place, Snapshot, operation_room, unasked_room
 from web.streams import Streams
 
 MAX_SUBSCRIPTIONS = 500
@@ -53,15 +53,22 @@ class RequestRefused(Exception):  # noqa: N818 - an answer to the client
         self.answer = {"error": error, **facts}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Client:
-    """A connection and the key that it came with."""
+    """A connection and the key that it came with.
+
+    Attributes:
+        turn: held while it is served: it is told one thing at a time.
+        may_ask_until: not before this is it let into its own streams without having asked.
+    """
 
     sid: str
     key: ApiKey
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    may_ask_until: float = 0.0
 
     def own_rooms(self) -> list[str]:
-        """The streams that every connection is in from the beginning."""
+        """The streams that a connection is told of without asking."""
         return [operations_stream(self.key.id), SYSTEM]
 
 
@@ -126,6 +133,9 @@ class Subscriptions:
         if place is None:
             raise RequestRefused(topic.unknown)
         self._check_room_for(client, place.room)
+        if cursor is None or place.operation_id is not None:
+            # What it is told without asking comes before what knows of it.
+            self._streams.arrivals.let_in(client.sid, place.stream)
         found = self._streams.subscribe(client.sid, place, cursor)
         if found is None:
             raise RequestRefused(topic.unknown)
@@ -137,8 +147,9 @@ class Subscriptions:
         ).model_dump(by_alias=True, exclude={"recovered"} if found.recovered is None else None)
 
     def _check_room_for(self, client: Client, room: str) -> None:
-        rooms = self._streams.rooms_of(client.sid) - set(client.own_rooms())
-        if len(rooms | {room}) > MAX_SUBSCRIPTIONS and room not in client.own_rooms():
+        own = client.own_rooms()
+        rooms = self._streams.rooms_of(client.sid) - {*own, *map(unasked_room, own)}
+        if len(rooms | {room}) > MAX_SUBSCRIPTIONS and room not in own:
             raise RequestRefused(
                 "too-many-subscriptions", detail=f"At most {MAX_SUBSCRIPTIONS} a connection."
             )

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,9 @@ _PING_INTERVAL_SECONDS = 10
 _PING_TIMEOUT_SECONDS = 20
 # Database connections that sockets use at once; the requests need the others.
 _READERS = 4
+# What a client is told without asking waits this long for its word of where it was before.
+_TIME_TO_ASK = 1.0
+_OWN_TOPICS = ("subscribe_operations", "subscribe_system")
 
 Authenticate = Callable[[str | None], ApiKey]
 
@@ -91,21 +95,48 @@ class Door:
             self.knocking.discard(sid)
 
     def _let_in(self, sid: str, auth: Any) -> None:
-        token = auth.get("token") if isinstance(auth, dict) else None
+        said = auth if isinstance(auth, dict) else {}
+        token = said.get("token")
         with self._readers:
             key = self._authenticate(token if isinstance(token, str) else None)
         client = Client(sid, key)
         if not self._places.take(key.id, sid):
             raise Refused("too-many-connections")
+        unasked = client.own_rooms() if said.get("unasked") is not False else []
         try:
-            self._streams.join(sid, client.own_rooms())
+            self._streams.arrivals.note(sid, unasked)
         except Gone:
             self._places.release(key.id, sid)
             raise Refused("gone") from None
         except BaseException:
             self._places.release(key.id, sid)
             raise
+        client.may_ask_until = time.monotonic() + _TIME_TO_ASK
         self.connections[sid] = client
+        if unasked:
+            threading.Thread(target=self._tell_unasked, args=(client,), daemon=True).start()
+
+    def _tell_unasked(self, client: Client) -> None:
+        """Let a client into its own streams, once it has had the time to ask for them."""
+        while self.connections.get(client.sid) is client:
+            with client.turn:
+                left = client.may_ask_until - time.monotonic()
+                if left <= 0:
+                    self._let_into_its_own(client)
+                    return
+            time.sleep(left)
+
+    def _let_into_its_own(self, client: Client) -> None:
+        try:
+            for stream in client.own_rooms():
+                self._streams.arrivals.let_in(client.sid, stream)
+        except Gone:
+            pass
+        except Exception as error:
+            if not is_passing(error):
+                log.exception("client_not_let_in")
+            # It comes again by itself, and says where it was.
+            self._clients.close(client.sid, "unavailable")
 
     def on_disconnect(self, sid: str, reason: str = "") -> None:
         """A client has gone."""
@@ -128,7 +159,12 @@ class Door:
         if client is None:
             return None
         try:
-            answer = self._answer(client, message)
+            with client.turn:
+                answer = self._answer(client, message)
+                if message.event in _OWN_TOPICS:
+                    # It is about to ask for the other one too, or has to ask again.
+                    wait = answer.get("retryAfter", 0) + _TIME_TO_ASK
+                    client.may_ask_until = time.monotonic() + wait
         except Gone:
             return None
         if not message.wants_answer:

@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from db.queries import snapshots, streams
 from web.stream_cursors import Cursor, event_tag
-from web.stream_tracks import Missed, Place, Snapshot, StreamEvent, Track
+from web.stream_tracks import Missed, Place, Snapshot, StreamEvent, Track, unasked_room
 
 # Events read and sent at once to one client that is behind.
 PAGE = 500
@@ -31,6 +31,8 @@ def find_missed(
     """
     if since.mark != track.mark or since.position > head:
         return Missed(recovered=False)
+    if _came_unasked(track, sid, place, since):
+        return Missed(recovered=False)
     # The event that the cursor names and those after it, in one query.
     limit = 1 if place.operation_id is not None else PAGE + 1
     read = streams.events_after(connection, {place.stream: since.position - 1}, limit)
@@ -45,7 +47,7 @@ def find_missed(
     if place.operation_id is not None:
         return _missed_of_operation(connection, place, since.position, upto)
     events = [event for event in read if event[1] > since.position]
-    if not _is_whole(events, since.position):
+    if not is_whole(events, since.position):
         return Missed(recovered=False)
     wanted = [event for event in events if event[1] <= upto]
     _, reached, _, data = wanted[-1]
@@ -75,21 +77,33 @@ def tag_at(connection: Connection, stream: str, position: int) -> str:
     return _tag_in(streams.events_after(connection, {stream: position - 1}, 1), position)
 
 
-def _tag_in(events: list[StreamEvent], position: int) -> str:
-    return event_tag(events[0][3]) if events and events[0][1] == position else ""
-
-
-def _is_whole(events: list[StreamEvent], after: int) -> bool:
+def is_whole(events: list[StreamEvent], after: int) -> bool:
     """Whether no number is missing: old events are removed some day."""
     return bool(events) and [event[1] for event in events] == list(
         range(after + 1, after + 1 + len(events))
     )
 
 
+def _tag_in(events: list[StreamEvent], position: int) -> str:
+    return event_tag(events[0][3]) if events and events[0][1] == position else ""
+
+
+def _came_unasked(track: Track, sid: str, place: Place, since: Cursor) -> bool:
+    """Whether a cursor is likely to be of what this very connection was told before it asked.
+
+    It is newer than what the client had when it came: nobody can say what it missed before.
+    """
+    noted = track.told_after(sid, unasked_room(place.stream))
+    if noted is None or track.told_after(sid, place.stream) is None:
+        return False
+    has_asked = place.operation_id is not None and track.told_after(sid, place.room) is not None
+    return not has_asked and since.position > noted
+
+
 def _missed_of_operation(connection: Connection, place: Place, after: int, upto: int) -> Missed:
     """The same for one operation, which is few events of a stream of many."""
     first = streams.events_after(connection, {place.stream: after}, 1)
-    if not _is_whole(first, after):
+    if not is_whole(first, after):
         return Missed(recovered=False)
     events = snapshots.events_of_operation(
         connection, place.stream, place.operation_id or "", after=after, upto=upto, limit=PAGE

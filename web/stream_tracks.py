@@ -104,6 +104,14 @@ def operation_room(operation_id: str) -> str:
     return f"operation:{operation_id}"
 
 
+def unasked_room(stream: str) -> str:
+    """The room of those who get a whole stream without asking, from the number noted there on.
+
+    Nothing is told to this room itself. Who subscribes leaves it.
+    """
+    return f"unasked:{stream}"
+
+
 @dataclass(eq=False, slots=True)
 class Track:
     """A stream that clients of this process are in.

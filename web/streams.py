@@ -6,7 +6,6 @@ A hint through Redis makes it fast; the database makes it true: what is missing 
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
@@ -18,10 +17,20 @@ from sqlalchemy import Connection
 
 from db.queries import installation, streams
 from db.session import Database
+from web.stream_arrivals import Arrivals
 from web.stream_cursors import Cursor, stream_mark
-from web.stream_recovery import LOST, find_missed, tag_at, tag_of
+from web.stream_recovery import LOST, find_missed, tag_of
 from web.stream_registry import Gone, Tracks
-from web.stream_tracks import Clients, Missed, Place, Shown, Snapshot, StreamEvent, Track
+from web.stream_tracks import (
+    Clients,
+    Missed,
+    Place,
+    Shown,
+    Snapshot,
+    StreamEvent,
+    Track,
+    unasked_room,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +75,9 @@ class Streams:
         on_gap: called when a stream should be repaired soon.
         readers: held while the database is read: a wave of subscriptions waits here, not for
             connections that the requests need.
+
+    Attributes:
+        arrivals: clients on their way into what they are told without asking.
     """
 
     def __init__(
@@ -83,6 +95,7 @@ class Streams:
         self._tracks = Tracks(clients, on_gap)
         self._guard = self._tracks.guard
         self._readers = readers
+        self.arrivals = Arrivals(database, clients, self._tracks, readers, self._mark)
         self._epoch: UUID | None = None
 
     # What comes in
@@ -194,33 +207,17 @@ class Streams:
                 raise Gone
         raise AssertionError("the last page is never followed by another")
 
-    def join(self, sid: str, names: Sequence[str]) -> None:
-        """Let a client into the rooms of whole streams, at where they are now.
-
-        Raises:
-            Gone: the client left meanwhile.
-            sqlalchemy.exc.SQLAlchemyError: the database could not be asked.
-        """
-        with ExitStack() as stack:
-            tracks = [stack.enter_context(self._tracks.pinned(name)) for name in names]
-            for track in tracks:
-                if track.sent is None:
-                    self._find_head(track)
-            # All at once, so that nothing can be told before the connection stands.
-            with self._guard:
-                for track in tracks:
-                    self._tracks.enter(track, sid, track.stream, track.sent or 0)
-
     def leave(self, sid: str, room: str) -> None:
-        """Let a client out of a room."""
+        """Let a client out of a room, or keep it out of one that it would be let into."""
         self._tracks.leave(sid, room)
+        self._tracks.leave(sid, unasked_room(room))
 
     def forget(self, sid: str) -> None:
         """A client has gone: nothing is kept of it."""
         self._tracks.forget(sid)
 
     def rooms_of(self, sid: str) -> set[str]:
-        """The rooms that a client is in."""
+        """The rooms that a client is in, and those where it is noted."""
         return self._tracks.rooms_of(sid)
 
     # How it is done
@@ -289,6 +286,7 @@ class Streams:
             after = min(after, since.position)
         with self._guard:
             self._tracks.enter(track, sid, place.room, after)
+            self._tracks.leave(sid, unasked_room(place.room))
         return Subscribed(
             snapshot={**look.snapshot.state, "position": look.snapshot.position},
             cursor=str(Cursor(track.mark, look.snapshot.position, look.snapshot.tag)),
@@ -298,15 +296,6 @@ class Streams:
     def _send(self, track: Track, sid: str, events: Sequence[StreamEvent]) -> None:
         for event in events:
             self._clients.emit(event[2], track.dress(event), sid)
-
-    def _find_head(self, track: Track) -> None:
-        with self._tracks.hold(track.stream):
-            if track.sent is not None:
-                return
-            with self._readers, self._database.statement() as connection:
-                self._mark(connection, track)
-                head = streams.heads(connection, [track.stream]).get(track.stream, 0)
-                track.sent, track.tag = head, tag_at(connection, track.stream, head)
 
     def _mark(self, connection: Connection, track: Track) -> None:
         if not track.mark:

@@ -11,7 +11,9 @@ import requests
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.faults.processes import supervised
+from tests.functional.flow import Flow, adjust
 from tests.functional.service import Api, Service, is_healthy, wait_until
+from tests.functional.test_sockets import Socket
 from tests.servers import TestServers
 from web.probes import SIGN_LOST
 
@@ -73,6 +75,56 @@ def test_what_was_missed_while_the_service_was_away_is_caught_up(
     expect(page.locator(".banner", has_text="Live again")).to_be_visible()
     expect(page.get_by_test_id("stock")).to_contain_text("5")
     expect(page.locator(".connection")).to_contain_text("Live")
+
+
+_FOLLOW = """async () => {
+    const files = performance.getEntriesByType('resource').map((one) => one.name);
+    window.live = await import(files.find((name) => name.endsWith('/core/live.js')));
+    window.heard = { operations: [], system: [] };
+    for (const [topic, told] of Object.entries(window.heard)) {
+        window.live.follow(topic, null, ({ event }) => event && told.push(event.position));
+    }
+}"""
+_ROUND = "window.live.connection.get().round"
+
+
+def test_nothing_is_lost_over_breaks_while_events_flow(
+    window: Window,
+    windows: Any,
+    service: Service,
+    admin_key: str,
+    new_product: Callable[..., str],
+) -> None:
+    windows.allowed += ["WebSocket"]
+    products = [new_product(stock=1, lowStockThreshold=0) for _ in range(4)]
+    page = window("#/orders")
+    ends: list[WebSocketRoute] = []
+    page.route_web_socket(
+        "**/socket.io/**", lambda wire: ends.extend((wire, wire.connect_to_server()))
+    )
+    page.reload()
+    page.get_by_text("Live", exact=True).wait_for()
+    page.evaluate(_FOLLOW)
+    with Flow(service.url, admin_key, products) as flow:
+        for _ in range(6):
+            flow.go_on()
+            before = page.evaluate(_ROUND)
+            for end in ends[-2:]:
+                end.close()
+            wait_until(lambda before=before: page.evaluate(_ROUND) > before)
+    adjust(Api(service.url, admin_key), products[0], kind="decrement")
+    head = operations_head(service, admin_key)
+    wait_until(lambda: page.evaluate("window.heard.operations.at(-1)") == head)
+    for told in page.evaluate("window.heard").values():
+        assert told == list(range(told[0], told[0] + len(told)))
+
+
+def operations_head(service: Service, secret: str) -> int:
+    """The place of the last end of this key's operations."""
+    socket = Socket(service, secret)
+    position: int = socket.call("subscribe_operations")["position"]
+    socket.close()
+    return position
 
 
 def test_a_web_process_that_hangs_is_noticed(

@@ -112,6 +112,18 @@ class Shop:
         name = str(operation_id)
         return Place(operations_stream(self.key.id), operation_room(name), read, name)
 
+    def whole(self, stream: str) -> Place:
+        def read(connection: Any) -> Snapshot:
+            return Snapshot(stored.heads(connection, [stream]).get(stream, 0), {})
+
+        return Place(stream, stream, read)
+
+    def come(self, sid: str, *names: str) -> None:
+        """Have a client told of whole streams without asking, from now on."""
+        self.streams.arrivals.note(sid, names)
+        for name in names:
+            self.streams.arrivals.let_in(sid, name)
+
     def subscribe(
         self, sid: str, since: str | None = None, place: Place | None = None
     ) -> Subscribed:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.factories.wire import Wire
+from tests.functional.flow import Flow, adjust
 from tests.functional.service import Api, Service, free_port, wait_until
 
 _PMS = (sys.executable, "-c", "from web.cli import main; main(prog_name='pms')")
@@ -158,11 +160,16 @@ class Watching:
 
     def next(self, event: str) -> dict[str, Any]:
         """Wait for the next such line; those of other events are passed by."""
+        while (found := self.line())["event"] != event:
+            pass
+        return found
+
+    def line(self) -> dict[str, Any]:
+        """Wait for the next line."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             found: dict[str, Any] = json.loads(line)
-            if found["event"] == event:
-                return found
+            return found
         raise AssertionError(f"it ended with {self._process.wait()}")
 
     def interrupt(self) -> int:
@@ -172,12 +179,6 @@ class Watching:
 
     def wait(self) -> int:
         return self._process.wait(15)
-
-
-def adjust(api: Api, product: str, kind: str = "increment") -> None:
-    body = {"productId": product, "quantity": 1, "type": kind}
-    found = api.post("/api/inventory/adjust", json=body, headers={"Prefer": "wait=20"})
-    assert found.status_code == 200
 
 
 def test_watch_shows_what_happens(
@@ -220,6 +221,38 @@ def test_watch_comes_back_and_shows_what_was_missed(
     adjust(api, product)
     assert watching.next("inventory_update")["data"]["stock"] == 3
     assert watching.interrupt() == 0
+
+
+def test_watch_shows_all_in_order_over_breaks_while_events_flow(
+    service: Service, admin_key: str, new_product: Callable[..., str]
+) -> None:
+    products = [new_product(stock=1, lowStockThreshold=0) for _ in range(4)]
+    wire = Wire(service.url)
+    watching = Watching(service, "--url", wire.url)
+    told: dict[str, list[int]] = {"operation_update": [], "system_alert": []}
+
+    def read_until(end: Callable[[dict[str, Any]], bool]) -> None:
+        while True:
+            line = watching.line()
+            if line["event"] in told:
+                told[line["event"]].append(line["data"]["position"])
+            if end(line):
+                return
+
+    for _ in range(2):
+        watching.next("snapshot")
+    with Flow(service.url, admin_key, products) as flow:
+        for _ in range(8):
+            flow.go_on()
+            wire.cut()
+            wire.mend()
+            read_until(lambda line: line["event"] == "reconnected")
+    last = adjust(Api(service.url, admin_key), products[0], kind="decrement")
+    read_until(lambda line: line["data"].get("operationId") == last)
+    assert watching.interrupt() == 0
+    wire.close()
+    for positions in told.values():
+        assert positions == list(range(positions[0], positions[0] + len(positions)))
 
 
 def _answers(api: Api) -> bool:

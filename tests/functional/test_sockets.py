@@ -10,6 +10,7 @@ import pytest
 import requests
 import websocket
 
+from tests.functional.flow import Flow
 from tests.functional.service import Api, Service, wait_until
 
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
@@ -21,14 +22,14 @@ class Socket:
     The Python client of Socket.IO hands events to threads of their own, and loses the order.
     """
 
-    def __init__(self, service: Service, token: Any) -> None:
+    def __init__(self, service: Service, token: Any, **said: Any) -> None:
         url = service.url.replace("http", "ws", 1)
         self._wire = websocket.create_connection(
             f"{url}/socket.io/?EIO=4&transport=websocket", timeout=30
         )
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.open = json.loads(self._receive()[1:])
-        self._wire.send("40" + json.dumps({"token": token}))
+        self._wire.send("40" + json.dumps({"token": token, **said}))
         self.welcome = self._receive()
         self._number = 0
 
@@ -93,8 +94,8 @@ Connect = Callable[..., Socket]
 def connect(service: Service, make_key: Callable[..., str]) -> Iterator[Connect]:
     made: list[Socket] = []
 
-    def open_one(token: Any = None) -> Socket:
-        found = Socket(service, make_key(scopes=["read"]) if token is None else token)
+    def open_one(token: Any = None, **said: Any) -> Socket:
+        found = Socket(service, make_key(scopes=["read"]) if token is None else token, **said)
         made.append(found)
         return found
 
@@ -223,6 +224,116 @@ def test_everybody_is_in_two_streams_and_can_recover_them(
     late = connect(secret)
     assert late.call("subscribe_operations", {"since": begin})["recovered"] is True
     assert [data["operationId"] for _, data in late.events] == submitted
+
+
+@pytest.mark.parametrize(
+    ("topic", "event"), [("operations", "operation_update"), ("system", "system_alert")]
+)
+def test_who_comes_again_while_events_flow_is_told_all_in_order(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+    topic: str,
+    event: str,
+) -> None:
+    secret = make_key(scopes=["write"])
+    products = [new_product(stock=1, lowStockThreshold=0) for _ in range(4)]
+    heard: list[dict[str, Any]] = []
+    with Flow(service.url, secret, products) as flow:
+        for _ in range(5):
+            since = {"since": heard[-1]["cursor"]} if heard else {}
+            socket = connect(secret)
+            # New things happen before it has said where it was.
+            flow.go_on()
+            answer = socket.call(f"subscribe_{topic}", since)
+            assert answer.get("recovered") is (True if since else None)
+            told = len([name for name, _ in socket.events if name == event])
+            heard += socket.wait_for(event, told + 3)
+            socket.close()
+            flow.go_on()
+    positions = [data["position"] for data in heard]
+    assert positions == list(range(positions[0], positions[0] + len(positions)))
+
+
+def test_who_has_to_wait_before_it_may_ask_is_told_in_order_too(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+) -> None:
+    secret = make_key(scopes=["write"], wsRate="1/second")
+    products = [new_product(stock=1, lowStockThreshold=0) for _ in range(4)]
+    first = connect(secret)
+    begin = first.call("subscribe_system")
+    first.close()
+    with Flow(service.url, secret, products) as flow:
+        flow.go_on()
+        socket = connect(secret)
+        while "retryAfter" not in (refused := socket.call("subscribe_system", {"since": "x"})):
+            assert refused["error"] == "invalid"
+        answer = refused
+        while "retryAfter" in answer:
+            # Longer than a client that says nothing has to wait.
+            time.sleep(answer["retryAfter"] + 0.5)
+            answer = socket.call("subscribe_system", {"since": begin["cursor"]})
+    assert answer["recovered"] is True
+    positions = [data["position"] for data in socket.wait_for("system_alert", 4)]
+    assert positions == list(range(begin["position"] + 1, begin["position"] + 1 + len(positions)))
+
+
+def test_who_says_nothing_is_told_all_that_happens_from_the_connection_on(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+) -> None:
+    secret, product = make_key(scopes=["write"]), new_product(stock=7)
+    silent = connect(secret)
+    asked_only = connect(secret, unasked=False)
+    mine = Api(service.url, secret)
+    submitted = [adjust(mine, product).json()["id"] for _ in range(3)]
+    told = silent.wait_for("operation_update", 3)
+    assert [one["operationId"] for one in told] == submitted
+    # What came before it asked is in what it is answered; what comes from then on is told.
+    assert asked_only.call("subscribe_operations")["position"] == told[-1]["position"]
+    assert asked_only.events == []
+    submitted.append(adjust(mine, product).json()["id"])
+    for socket in (silent, asked_only):
+        assert socket.wait_for("operation_update", operationId=submitted[-1])
+    assert len(asked_only.events) == 1
+    assert len(silent.wait_for("operation_update", 4)) == 4
+
+
+def test_an_answer_comes_after_what_it_knows_of(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+) -> None:
+    secret, product = make_key(scopes=["write"]), new_product(stock=7)
+    socket, other = connect(secret), connect(secret)
+    submitted = adjust(Api(service.url, secret), product).json()["id"]
+    for one, ask in ((socket, "subscribe_operations"), (other, "subscribe_operation")):
+        answer = one.call(ask, {} if one is socket else submitted)
+        (told,) = [data for name, data in one.events if name == "operation_update"]
+        assert (told["operationId"], told["position"]) == (submitted, answer["position"])
+
+
+def test_who_unsubscribes_before_anything_was_told_is_told_nothing(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+) -> None:
+    secret, product = make_key(scopes=["write"]), new_product(stock=7)
+    out, witness = connect(secret), connect(secret)
+    assert out.call("unsubscribe_operations") == {"ok": True}
+    submitted = adjust(Api(service.url, secret), product).json()["id"]
+    witness.wait_for("operation_update", operationId=submitted)
+    # The other one has come later, and has been let in.
+    assert out.call("subscribe_inventory", product)["ok"] is True
+    assert [name for name, _ in out.events if name == "operation_update"] == []
 
 
 def test_who_unsubscribes_is_told_nothing_more(

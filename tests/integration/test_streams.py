@@ -12,7 +12,6 @@ from sqlalchemy import event, text
 from uuid_utils.compat import uuid7
 
 from db.models.stream import operations_stream, stock_stream
-from db.queries import streams as stored
 from db.session import Database, line_database
 from tests.factories.streams import Shop
 from tests.functional.service import wait_until
@@ -201,7 +200,7 @@ def test_a_held_stream_holds_no_other_and_loses_nothing(shop: Shop) -> None:
 def test_nothing_is_kept_when_the_last_has_left(shop: Shop) -> None:
     for sid in "ab":
         shop.subscribe(sid)
-        shop.streams.join(sid, [operations_stream(shop.key.id), "system"])
+        shop.come(sid, operations_stream(shop.key.id), "system")
     assert len(shop.streams.places()) == 3
     shop.streams.leave("a", shop.stream)
     shop.streams.forget("a")
@@ -216,13 +215,13 @@ def test_a_client_that_left_meanwhile_stays_out(shop: Shop) -> None:
     with pytest.raises(Gone):
         shop.subscribe("a")
     with pytest.raises(Gone):
-        shop.streams.join("a", ["system"])
+        shop.come("a", "system")
     assert shop.streams.places() == {}
 
 
 def test_who_waits_for_an_operation_and_for_all_is_told_once(shop: Shop) -> None:
     stream = operations_stream(shop.key.id)
-    shop.streams.join("both", [stream])
+    shop.come("both", stream)
     command = AdjustStock(product_id=shop.product, quantity=1, type="increment")
     with shop.database.transaction() as connection:
         ids = [record(connection, command, api_key_id=shop.key.id).id for _ in range(3)]
@@ -242,20 +241,95 @@ def test_who_waits_for_an_operation_and_for_all_is_told_once(shop: Shop) -> None
 def test_who_is_in_from_the_beginning_recovers_what_came_before(shop: Shop) -> None:
     stream = operations_stream(shop.key.id)
     shop.adjust(3)
-    shop.streams.join("a", [stream])
+    shop.come("a", stream)
     shop.adjust(2)
     shop.repair.repair()
-
-    def read(connection: Any) -> Snapshot:
-        return Snapshot(stored.heads(connection, [stream])[stream], {})
-
-    whole = Place(stream, stream, read)
+    whole = shop.whole(stream)
     mark = Cursor.parse(shop.subscribe("b", place=whole).cursor).mark
     cursor = str(Cursor(mark, 1, event_tag(shop.stored(stream)[0][3])))
     assert shop.clients.positions("a", "operation_update") == [4, 5]
     for _ in range(2):
         assert shop.subscribe("a", since=cursor, place=whole).recovered is True
         assert shop.clients.positions("a", "operation_update") == [4, 5, 2, 3]
+
+
+def test_who_comes_again_is_told_what_it_missed_before_what_is_new(shop: Shop) -> None:
+    stream = operations_stream(shop.key.id)
+    shop.adjust(1)
+    cursor = shop.subscribe("before", place=shop.whole(stream)).cursor
+    shop.adjust(2)
+    shop.streams.arrivals.note("a", [stream])
+    shop.adjust(2)
+    shop.repair.repair()
+    assert shop.clients.positions("a", "operation_update") == []
+    for _ in range(2):
+        assert shop.subscribe("a", since=cursor, place=shop.whole(stream)).recovered is True
+        shop.streams.arrivals.let_in("a", stream)
+    shop.adjust(1)
+    shop.repair.repair()
+    assert shop.clients.positions("a", "operation_update") == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("count", [0, 1, 500, 501])
+def test_who_says_nothing_is_told_all_since_it_came(shop: Shop, count: int) -> None:
+    stream = operations_stream(shop.key.id)
+    shop.adjust(1)
+    shop.streams.arrivals.note("a", [stream])
+    shop.adjust(count)
+    shop.repair.repair()
+    shop.repair.repair()
+    assert shop.clients.positions("a", "operation_update") == []
+    for _ in range(2):
+        shop.streams.arrivals.let_in("a", stream)
+    shop.adjust(1)
+    shop.repair.repair()
+    assert shop.clients.positions("a", "operation_update") == list(range(2, count + 3))
+
+
+def test_what_came_unasked_is_no_place_to_recover_from(shop: Shop) -> None:
+    stream = operations_stream(shop.key.id)
+    (followed, *_) = shop.adjust(3)
+    shop.come("a", stream)
+    shop.adjust(2)
+    shop.repair.repair()
+    last = shop.clients.sent["a"][-1]["cursor"]
+    # It may have missed what came before 4, and would never hear of it.
+    assert shop.subscribe("a", since=last, place=shop.operation(followed)).recovered is False
+    assert shop.subscribe("a", since=last, place=shop.whole(stream)).recovered is False
+    # Now it knows, and nothing is missing since.
+    for place in (shop.operation(followed), shop.whole(stream)):
+        assert shop.subscribe("a", since=last, place=place).recovered is True
+    # Who has it from elsewhere, and was told nothing yet, has missed nothing before it.
+    shop.streams.arrivals.note("b", [stream])
+    shop.adjust(1)
+    shop.repair.repair()
+    told = shop.clients.sent["a"][-1]["cursor"]
+    assert shop.subscribe("b", since=told, place=shop.whole(stream)).recovered is True
+    assert shop.clients.positions("b", "operation_update") == []
+
+
+def test_who_leaves_before_it_is_let_in_stays_out(shop: Shop) -> None:
+    stream = operations_stream(shop.key.id)
+    shop.streams.arrivals.note("a", [stream])
+    shop.streams.leave("a", stream)
+    shop.streams.arrivals.let_in("a", stream)
+    assert shop.streams.places() == {}
+    assert shop.streams.rooms_of("a") == set()
+
+
+def test_who_cannot_be_told_all_since_it_came_is_closed(shop: Shop) -> None:
+    stream = operations_stream(shop.key.id)
+    shop.come("stays", stream)
+    shop.streams.arrivals.note("a", [stream])
+    shop.adjust(3)
+    shop.repair.repair()
+    with shop.database.transaction() as connection:
+        connection.execute(
+            text("DELETE FROM events WHERE stream = :stream AND position = 1"), {"stream": stream}
+        )
+    with pytest.raises(Gone):
+        shop.streams.arrivals.let_in("a", stream)
+    assert shop.clients.gone == {"a"}
 
 
 def test_clients_are_closed_rather_than_told_less(shop: Shop) -> None:

@@ -31,13 +31,15 @@ let lostAt = null;
 let catching = null;
 const entries = new Map();
 
+// Nothing new may come before what was missed has been asked for.
+const authOf = (secret) => ({ token: secret, unasked: false });
 const patch = (change) => connection.set((state) => ({ ...state, ...change }));
 
 /** Connect with a key; `refused` is called when it is not good (any more). */
 export function connect(secret, refused) {
   onRefused = refused;
   socket = io({
-    auth: { token: secret },
+    auth: authOf(secret),
     transports: ['websocket', 'polling'],
     tryAllTransports: true,
     reconnectionDelay: 400,
@@ -54,7 +56,7 @@ export function connect(secret, refused) {
 
 /** Go on with another secret of the same key: what is followed stays so, from where it is. */
 export function reconnect(secret) {
-  socket.auth = { token: secret };
+  socket.auth = authOf(secret);
   socket.disconnect();
   lostAt = null;
   patch({ phase: 'connecting' });
@@ -78,7 +80,10 @@ function connected() {
   if (lostAt) catching = { waiting: new Set(entries.values()), events: 0, reread: 0, lostAt };
   lostAt = null;
   patch({ phase: 'connected', heardAt: Date.now(), round });
-  for (const entry of entries.values()) subscribe(entry);
+  for (const entry of entries.values()) {
+    entry.isBehind = Boolean(entry.cursor);
+    subscribe(entry);
+  }
 }
 
 function disconnected(reason) {
@@ -177,6 +182,7 @@ function refusedBy(entry, answer) {
 }
 
 function takeAnswer(entry, answer, isNew) {
+  entry.isBehind = false;
   if (answer.recovered === false && catching && !isNew) catching.reread += 1;
   if (answer.recovered === true) {
     if (answer.position >= entry.position) entry.cursor = answer.cursor;
@@ -217,6 +223,8 @@ const streamOf = (cursor) => cursor.split('.')[0];
 function take(entry, data, mayBeOfOther = false) {
   if (!entry || data.position <= entry.position) return;
   if (mayBeOfOther && (!entry.cursor || streamOf(entry.cursor) !== streamOf(data.cursor))) return;
+  // What tells of an operation that is followed may be ahead of what was missed of all of them.
+  if (mayBeOfOther && entry.isBehind && data.position !== entry.position + 1) return;
   entry.position = data.position;
   entry.cursor = data.cursor;
   if (catching?.waiting.has(entry)) catching.events += 1;
