@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import Connection
 
 from db.models.operator_alert import INTEGRITY
-from db.queries import operator_alerts
+from db.queries import operator_alerts, schedules
 from db.queries.gaps import last_gap
 from db.queries.integrity import (
     START,
@@ -60,7 +60,7 @@ def go_on(phase: str, after: str, began: float, found: int) -> None:
 
 def _now(database: Database) -> float:
     with database.statement() as connection:
-        return operator_alerts.now(connection)
+        return schedules.now(connection)
 
 
 def check(database: Database, place: Place, began: float, found: int) -> None:

@@ -122,10 +122,8 @@ class Batch:
             self._bury(operation, reason)
             return
         self.blocked |= touched
-        later = self.book.now + retry_delay(attempts)
-        self.book.outcome.held_back.append(
-            {"id": operation.id, "attempts": attempts, "available_at": later}
-        )
+        held_back = (operation.id, attempts, retry_delay(attempts))
+        self.book.outcome.held_back.append(held_back)
 
     def _bury(self, operation: Waiting, reason: str) -> None:
         problem = dead_problem(reason)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
@@ -14,6 +15,7 @@ from db.queries import acceptance
 from db.queries.acceptance import NewOperation
 from db.queries.orders import NewOrder
 from workers.app import app
+from workers.broadcast import redis_client
 from workers.commands import Command, encode
 from workers.crash import may_crash
 from workers.settings import worker_settings
@@ -27,8 +29,9 @@ REBUILD = "analytics.rebuild"
 _SPACING_SECONDS = 0.005
 # A message is sent so often although a drain stands by and was called: it may have died just now.
 _UNSENT_SECONDS = 1.0
-# A publish that cannot be made soon is left to the sweeper.
-_PUBLISH = {"retry": False, "expires": 60}
+# So many messages that nobody has taken yet serve whoever comes as well. More of them would stay
+# between a worker that is back and what it is to do.
+_MOST_WAITING = 10
 
 
 def new_operation(
@@ -89,13 +92,28 @@ def record(
     return made[operation.id]
 
 
+def is_crowded(queue: str) -> bool:
+    """Whether so many messages wait in a queue that it needs no further one.
+
+    This is what keeps an absence of the workers from becoming a flood. A message of a certain age
+    could be dropped instead only if the clocks of all machines agreed.
+    """
+    try:
+        waiting: Any = redis_client().llen(queue)
+    except (RedisError, OSError):
+        return False
+    return bool(waiting >= _MOST_WAITING)
+
+
 def wake(queue: str = LINE) -> None:
-    """Publish the one message that makes a worker look; any number of them is harmless."""
-    if queue == ANALYTICS:
-        app.send_task(REBUILD, queue=ANALYTICS, **_PUBLISH)
-    else:
-        # Bulks take their turns where the line is applied.
-        app.send_task(DRAIN, queue=LINE, **_PUBLISH)
+    """Publish the one message that makes a worker look; any number of them is harmless.
+
+    One that cannot be published soon is left to the sweeper.
+    """
+    # Bulks take their turns where the line is applied.
+    task, queue = (REBUILD, ANALYTICS) if queue == ANALYTICS else (DRAIN, LINE)
+    if not is_crowded(queue):
+        app.send_task(task, queue=queue, retry=False)
     may_crash("woken")
 
 

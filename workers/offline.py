@@ -94,9 +94,7 @@ def _fail(connection: Connection, operation: Operation, number: int, reason: str
     """Hold it back for a while, or give it up."""
     if number >= MAX_ATTEMPTS:
         return _give_up(connection, operation, number, reason)
-    later = datetime.now(UTC) + retry_delay(number)
-    held_back = {"id": operation.id, "attempts": number, "available_at": later}
-    update_rows(connection, "operations", [held_back])
+    operations.begin_attempt(connection, operation.id, number, retry_delay(number))
     return []
 
 

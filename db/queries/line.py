@@ -24,7 +24,8 @@ _SALES_GRAIN = timedelta(minutes=15)
 class Outcome:
     """Everything that came of a batch, ready to be written.
 
-    Events are ``(stream, position, name, data)``, where data is JSON text.
+    Events are ``(stream, position, name, data)``, where data is JSON text. Of what is held back the
+    id is kept, how many attempts were made, and how long it is to wait for the next.
     """
 
     levels: dict[UUID, StockLevel] = field(default_factory=dict)
@@ -35,7 +36,7 @@ class Outcome:
     sold_at: set[datetime] = field(default_factory=set)
     events: list[tuple[str, int, str, Any]] = field(default_factory=list)
     ends: list[dict[str, Any]] = field(default_factory=list)
-    held_back: list[dict[str, Any]] = field(default_factory=list)
+    held_back: list[tuple[UUID, int, timedelta]] = field(default_factory=list)
     dead: list[tuple[UUID, str]] = field(default_factory=list)
     cuts: list[tuple[str, int]] = field(default_factory=list)
 
@@ -66,6 +67,22 @@ def count_attempts(connection: Connection, ids: Collection[UUID]) -> None:
         ),
         {"ids": list(ids)},
     )
+
+
+_HOLD_BACK = text("""
+    UPDATE operations
+    SET attempts = given.attempts, available_at = clock_timestamp() + given.delay
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[]), CAST(:delays AS interval[]))
+        AS given (id, attempts, delay)
+    WHERE operations.id = given.id
+""")
+
+
+def _hold_back(connection: Connection, held_back: list[tuple[UUID, int, timedelta]]) -> None:
+    """By the clock that is asked whether they may be taken."""
+    ids, attempts, delays = zip(*held_back, strict=True)
+    wanted = {"ids": list(ids), "attempts": list(attempts), "delays": list(delays)}
+    connection.execute(_HOLD_BACK, wanted)
 
 
 _ORDERS = """
@@ -200,10 +217,12 @@ def write(connection: Connection, outcome: Outcome, heads: dict[str, int], now: 
     writes.update("streams", ("name", "head"), list(heads.items()))
     moments = [(moment,) for moment in {_quarter(moment) for moment in outcome.sold_at}]
     writes.insert("sales_changes", ("accepted_at",), moments)
-    for rows in (outcome.ends, outcome.held_back):
-        if rows:
-            writes.update("operations", tuple(rows[0]), [tuple(row.values()) for row in rows])
+    if outcome.ends:
+        columns = tuple(outcome.ends[0])
+        writes.update("operations", columns, [tuple(row.values()) for row in outcome.ends])
     writes.send(connection)
+    if outcome.held_back:
+        _hold_back(connection, outcome.held_back)
     for operation_id, message in outcome.dead:
         operator_alerts.raise_or_renew(
             connection, OPERATION_DEAD, str(operation_id), message, operation_id=operation_id

@@ -110,19 +110,11 @@ def resolve(
         kind: of alert.
         causes: whose; None for all of the kind.
         unseen: only if nobody has seen it lasting for so many seconds.
-        before: only if it was last seen before this moment of `now`.
+        before: only if it was last seen before this moment of `schedules.now`.
     """
     named = None if causes is None else list(causes)
     wanted = {"type": kind, "causes": named, "unseen": unseen, "before": before}
     return [Over(*row) for row in connection.execute(_RESOLVE, wanted)]
-
-
-def now(connection: Connection) -> float:
-    """The database's clock, by which alerts are seen, in seconds since 1970."""
-    found: float = connection.execute(
-        text("SELECT extract(epoch FROM clock_timestamp())::float")
-    ).scalar_one()
-    return found
 
 
 def open_causes(connection: Connection, kind: OperatorAlertType) -> dict[str, UUID | None]:

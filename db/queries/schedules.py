@@ -2,18 +2,29 @@
 
 from sqlalchemy import Connection, text
 
+# One of a time to come was taken up before the clock was set back, and would stand in the way until
+# then.
 _CLAIM = text("""
     INSERT INTO schedules AS kept (name, tick, claimed_at, runs, missed)
     VALUES (:name, to_timestamp(:tick), clock_timestamp(), 1, 0)
     ON CONFLICT (name) DO UPDATE SET
         tick = excluded.tick, claimed_at = excluded.claimed_at, finished_at = NULL,
-        runs = kept.runs + (excluded.tick > kept.tick)::int,
+        runs = kept.runs + (excluded.tick <> kept.tick)::int,
         missed = kept.missed + greatest(
             0, round(extract(epoch FROM excluded.tick - kept.tick) / :period)::bigint - 1)
     WHERE kept.tick < excluded.tick
+       OR kept.tick > clock_timestamp() + make_interval(secs => :period)
        OR (kept.tick = excluded.tick AND kept.finished_at IS NULL
            AND kept.claimed_at < clock_timestamp() - make_interval(secs => :lease))
 """)
+
+
+def now(connection: Connection) -> float:
+    """The database's clock, by which ticks are due and alerts seen, in seconds since 1970."""
+    found: float = connection.execute(
+        text("SELECT extract(epoch FROM clock_timestamp())::float")
+    ).scalar_one()
+    return found
 
 
 def claim(connection: Connection, name: str, tick: float, period: float, lease: float) -> bool:

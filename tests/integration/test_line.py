@@ -11,7 +11,9 @@ from uuid_utils.compat import uuid7
 
 from db.queries import operations, orders, products, stock
 from db.session import Database, line_database
+from tests.factories.clocks import wrong_by
 from tests.factories.shop import new_key, new_products
+from workers import batch
 from workers.app import app as celery
 from workers.commands import AdjustStock, Command, CreateOrder
 from workers.dispatch import record
@@ -150,6 +152,26 @@ def wait_for_line(database: Database, limit: int) -> None:
             connection.execute(
                 text("UPDATE operations SET available_at = NULL WHERE status = 'queued'")
             )
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.usefixtures("buggy_adjustments")
+def test_a_workers_wrong_clock_does_not_say_how_long_one_is_held_back(
+    database: Database,
+    key_id: UUID,
+    make_products: Callable[[int], list[UUID]],
+    monkeypatch: pytest.MonkeyPatch,
+    hours: int,
+) -> None:
+    monkeypatch.setattr(batch, "datetime", wrong_by(hours))
+    (mug,) = make_products(1)
+    submit(database, key_id, AdjustStock(mug, 8, "increment"))
+    apply_next(line_database())
+    with database.transaction() as connection:
+        held_back = connection.execute(
+            text("SELECT extract(epoch FROM available_at - now())::float FROM operations")
+        ).scalar_one()
+    assert abs(held_back) < 60
 
 
 @pytest.mark.usefixtures("buggy_adjustments")

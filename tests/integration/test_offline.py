@@ -15,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from db.models.operation import ANALYTICS, Operation
 from db.queries import operations, sales_rollups
 from db.session import Database, jobs_database
+from tests.factories.clocks import wrong_by
 from tests.factories.shop import new_key
 from tests.servers import wait_until
-from workers import attempts, ending
+from workers import attempts, ending, offline
 from workers.commands import RebuildRollups
 from workers.dispatch import record
 from workers.offline import run_next
@@ -142,6 +143,20 @@ def test_what_fails_each_time_is_given_up(
         assert is_held_back(database)
     assert run(work)
     check_given_up(database, asked, why)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_workers_wrong_clock_does_not_say_when_the_next_attempt_is_due(
+    database: Database, submit: Callable[[], UUID], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    monkeypatch.setattr(offline, "datetime", wrong_by(hours))
+    submit()
+    assert run(raises)
+    with database.transaction() as connection:
+        due_in = connection.execute(
+            text("SELECT extract(epoch FROM available_at - now())::float FROM operations")
+        ).scalar_one()
+    assert abs(due_in) < 60
 
 
 def test_what_kills_its_worker_is_given_up_and_holds_up_nobody(

@@ -1,5 +1,6 @@
 """Standing by: a drain that has nothing left hears of what comes, and no call is lost."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from tests.factories.shop import new_products
 from tests.functional.service import wait_until
 from workers.app import app as celery
 from workers.commands import AdjustStock
-from workers.dispatch import Waker, record
+from workers.dispatch import Waker, record, wake
 from workers.drain import drain, drain_line
 from workers.standby import STANDBY_SECONDS, Standby, _channel, call
 
@@ -180,3 +181,11 @@ def test_a_message_is_sent_now_and_then_though_somebody_seems_to_hear(
         return redis.llen("line") >= 2
 
     wait_until(comes_after_another_wish, 5)
+
+
+def test_messages_that_nobody_takes_are_few_and_never_too_old(app: Any, redis: Redis) -> None:
+    """How old one is could be said only if the clocks of all machines agreed."""
+    for _ in range(30):
+        wake()
+    waiting: Any = redis.lrange("line", 0, -1)
+    assert [json.loads(one)["headers"]["expires"] for one in waiting] == [None] * 10
