@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 from rich.console import Console as Screen
@@ -64,7 +63,7 @@ def _run(settings: Settings, stack: ExitStack) -> bool:
     ).start()
     return supervisor.run(
         is_ready=lambda: answers(settings.web.host, settings.web.port),
-        announce=lambda: _announce(settings, key_file, bool(servers)),
+        announce=lambda: console.say(_announcement(settings, key_file, bool(servers))),
     )
 
 
@@ -89,12 +88,12 @@ def _new_key() -> str:
     return "pms_" + secrets.token_urlsafe(32)
 
 
-def _say(settings: Settings, text: str, **facts: Any) -> None:
-    click.echo(json_line(text, process="pms", **facts) if settings.log_format == "json" else text)
+def _say(settings: Settings, text: str) -> None:
+    click.echo(json_line(text, process="pms") if settings.log_format == "json" else text)
 
 
-def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None:
-    """Tell the operator where everything is and what to do first."""
+def _announcement(settings: Settings, key_file: Path | None, embedded: bool) -> str:
+    """What tells the operator where everything is and what to do first."""
     screen = Screen(highlight=False, soft_wrap=True)
     address = settings.address
     if settings.log_format == "json":
@@ -102,8 +101,7 @@ def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None
         kept = str(key_file) if key_file else None
         if key_file:
             write_private(key_file.parent / "address", address + "\n")
-        _say(settings, "running", url=address, keyFile=kept, dataDir=data_dir)
-        return
+        return json_line("running", process="pms", url=address, keyFile=kept, dataDir=data_dir)
     rows = [
         ("API", address),
         ("Dashboard", f"{address}/"),
@@ -122,10 +120,12 @@ def _announce(settings: Settings, key_file: Path | None, embedded: bool) -> None
     if embedded:
         rows.append(("Data", str(settings.data_dir.expanduser().absolute())))
     rows.append(("Try", f"curl -H X-API-Key:{key} {address}/api/products"))
-    screen.print("\nBackend PMS is running.", style="bold green")
-    for name, text in rows:
-        screen.print(Text.assemble((f"  {name:<11}", "bold"), text))
-    screen.print("Ctrl-C stops everything.\n")
+    with screen.capture() as said:
+        screen.print("\nBackend PMS is running.", style="bold green")
+        for name, text in rows:
+            screen.print(Text.assemble((f"  {name:<11}", "bold"), text))
+        screen.print("Ctrl-C stops everything.\n")
+    return said.get().removesuffix("\n")
 
 
 @contextmanager

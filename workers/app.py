@@ -21,7 +21,7 @@ import beat_schedule
 from db.session import LINE_SECONDS, jobs_database, line_database, marker_database
 from workers.collector import spare_the_collector
 from workers.ending import begin_to_end
-from workers.logs import configure_logs
+from workers.logs import configure_logs, log_last
 from workers.settings import worker_settings
 
 log = structlog.get_logger(__name__)
@@ -168,7 +168,7 @@ def _end_within(seconds: float, code: int) -> None:
 
 
 def _end_at_once(seconds: float, code: int) -> None:
-    log.warning("worker_ends_at_once", seconds=seconds)
+    log_last(lambda: log.warning("worker_ends_at_once", seconds=seconds))
     for child in active_children():
         with suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)

@@ -129,6 +129,18 @@ class _Many:
 log_each = _Many()
 
 
+def log_last(write: Callable[[], None], seconds: float = 1.0) -> None:
+    """Write a line before this process ends, unless whoever reads the log stands still.
+
+    Args:
+        write: writes it.
+        seconds: how long that is waited for.
+    """
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(seconds)
+
+
 def _line(as_json: bool) -> Callable[[dict[str, Any]], str]:
     return _json_line if as_json else _text_line
 

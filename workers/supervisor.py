@@ -81,7 +81,8 @@ class Supervisor:
     Args:
         env: the environment of every program.
         servers: running servers; kept running, and stopped last.
-        console: where the programs' output goes, and what the supervisor has to say.
+        console: where the programs' output goes, and what the supervisor has to say; closed at the
+            end.
         programs: what to run.
     """
 
@@ -121,6 +122,7 @@ class Supervisor:
                 return self._watch(is_ready, announce)
             finally:
                 self._end()
+                self._console.close()
 
     def _watch(self, is_ready: Callable[[], bool], announce: Callable[[], None]) -> bool:
         ready = False

@@ -24,6 +24,7 @@ from db.queries import schedules
 from db.queries.installation import heartbeat_ages
 from db.session import Database, make_engine
 from db.settings import DatabaseSettings, database_settings
+from workers.logs import log_last
 from workers.settings import worker_settings
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,7 @@ def _watch_oneself(**_: Any) -> None:
 
 
 def _end_oneself() -> None:
-    log.critical("worker_hears_nothing", seconds=_OWN_PATIENCE)
+    log_last(lambda: log.critical("worker_hears_nothing", seconds=_OWN_PATIENCE))
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             child.kill()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -37,7 +37,7 @@ programs = [
 ]
 started = lambda: all(Path(folder, program.name).exists() for program in programs)
 supervisor = Supervisor(dict(os.environ), servers, Console(names), programs)
-sys.exit(not supervisor.run(started, lambda: print("ready", flush=True)))
+sys.exit(not supervisor.run(started, lambda: os.write(1, b"ready\\n")))
 """
 
 # Writes its number into a file of its name, and into `ended` when it is asked to end.
@@ -51,7 +51,11 @@ def end(*_):
     with open(f"{folder}/ended", "a") as file:
         print(name, file=file)
     sys.exit()
+def speak(*_):
+    print("all its lines " * 50_000, flush=True)
+    Path(folder, "spoken").touch()
 signal.signal(signal.SIGTERM, signal.SIG_IGN if name == "stubborn" else end)
+signal.signal(signal.SIGUSR1, speak)
 if name == "parent":
     child = subprocess.Popen([sys.executable, __file__, "stubborn", folder])
 print("says", name, flush=True)
@@ -63,16 +67,22 @@ while True:
 
 
 class Supervised:
-    """A supervisor in a process of its own, over programs that do nothing."""
+    """A supervisor in a process of its own, over programs that do nothing.
 
-    def __init__(self, folder: Path, *names: str) -> None:
+    Args:
+        folder: where they write.
+        names: theirs.
+        output: where the supervisor's output goes instead of a file of the folder.
+    """
+
+    def __init__(self, folder: Path, *names: str, output: int | None = None) -> None:
         self.folder = folder
         (folder / "program.py").write_text(_PROGRAM)
         self._log = open(folder / "output", "w+b")  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", _SUPERVISED, str(folder), *names],
             env={**os.environ, "PYTHONPATH": f"{Path.cwd()}:{folder}"},
-            stdout=self._log,
+            stdout=self._log if output is None else output,
             stderr=subprocess.STDOUT,
         )
 
@@ -237,3 +247,22 @@ def test_what_cannot_start_at_all_is_given_up(folder: Path) -> None:
     assert "broken cannot be started" in output
     assert not runs(running.pid("web"))
     running.close()
+
+
+def test_a_terminal_that_stands_still_stops_nothing(folder: Path) -> None:
+    """As after a Ctrl-S, in a pager, or while a dead connection is not yet known to be dead."""
+    reader, writer = os.pipe()
+    with (
+        closing(Supervised(folder, "worker", "web", output=writer)) as running,
+        open(reader, "rb") as terminal,
+    ):
+        os.close(writer)
+        assert b"ready\n" in iter(terminal.readline, b"")
+        # Nobody reads from here on.
+        os.kill(running.pid("worker"), signal.SIGUSR1)
+        wait_until((folder / "spoken").exists)
+        first = running.pid("web")
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: running.pid("web") != first)
+        running.process.terminate()
+        assert running.process.wait(10) == 0

@@ -1,6 +1,8 @@
 """The watchdog: workers are deaf only when all else is well and no sweep is taken up."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -80,3 +82,38 @@ def test_without_redis_nobody_can_hear(
     assert deaf()
     redis.cut()
     assert not deaf()
+
+
+# One whose log cannot be written, as nobody reads it.
+MUTE = """
+import os
+from workers.logs import configure_logs
+from {module} import {end}
+
+configure_logs(process="worker")
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(2, True)
+{end}({arguments})
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "end", "arguments", "code"),
+    [
+        ("workers.watchdog", "_end_oneself", "", os.EX_TEMPFAIL),
+        ("workers.app", "_end_at_once", "8.0, 3", 3),
+    ],
+)
+def test_who_cannot_log_ends_all_the_same(module: str, end: str, arguments: str, code: int) -> None:
+    script = MUTE.format(module=module, end=end, arguments=arguments)
+    reader, writer = os.pipe()
+    with open(reader, "rb"), subprocess.Popen([sys.executable, "-c", script], stderr=writer) as one:
+        os.close(writer)
+        try:
+            assert one.wait(20) == code
+        finally:
+            one.kill()
