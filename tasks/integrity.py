@@ -1,6 +1,7 @@
 """Integrity: compared every night, piece by piece; a difference is an alert."""
 
 import time
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 import structlog
@@ -12,22 +13,23 @@ from db.queries.gaps import last_gap
 from db.queries.integrity import (
     START,
     Difference,
+    Phase,
     Piece,
     Place,
     compare,
     compare_products,
 )
 from db.session import Database, jobs_database
-from workers.app import app
 from workers.broadcast import broadcast
 from workers.clock import on_tick
+from workers.ending import is_ending
 from workers.operators import tell_difference, tell_whole
 from workers.settings import worker_settings
 from workers.tell import Told
 
 log = structlog.get_logger(__name__)
 
-GO_ON = "integrity.go_on"
+CHECK = "integrity.check"
 # A long check gives its pool child back in between, for others to have their turn.
 _SECONDS_A_RUN = 20.0
 # A check that has not ended after this is not taken up any more; the next night begins anew.
@@ -36,52 +38,65 @@ _SECONDS_IN_ALL = 6 * 3600.0
 _MOST_TOLD = 100
 
 
-@on_tick("integrity.check")
-def begin_check() -> None:
-    """Celery: compare all, from the beginning."""
-    database = jobs_database()
-    check(database, START, _now(database), 0)
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How far a check is, as it is kept from run to run.
 
-
-@app.task(name=GO_ON)
-def go_on(phase: str, after: str, began: float, found: int) -> None:
-    """Celery: compare the rest.
-
-    Args:
-        phase: how far the check is.
-        after: how far in it.
+    Attributes:
+        phase: where it goes on, see `Place`.
+        after: the same.
         began: when it began, by the database's clock, in seconds since 1970.
         found: how many differences it has found so far.
     """
+
+    phase: Phase
+    after: str
+    began: float
+    found: int
+
+
+@on_tick(CHECK)
+def check_all() -> None:
+    """Celery: compare all, for a while; the clock has another run go on where this one stopped."""
     database = jobs_database()
-    if _now(database) - began < _SECONDS_IN_ALL:
-        check(database, Place(phase, after), began, found)  # type: ignore[arg-type]
+    with database.transaction() as connection:
+        now = schedules.now(connection)
+        was = schedules.rest(connection, CHECK)
+    course = Course(**was) if was else Course(START.phase, START.after, now, 0)
+    left: Course | None = None
+    if now - course.began < _SECONDS_IN_ALL:
+        left = _go_on(database, course)
+    else:
+        log.error("integrity_check_given_up", differences=course.found, phase=course.phase)
+    with database.transaction() as connection:
+        schedules.keep_rest(connection, CHECK, was, asdict(left) if left else None)
 
 
-def _now(database: Database) -> float:
-    with database.statement() as connection:
-        return schedules.now(connection)
-
-
-def check(database: Database, place: Place, began: float, found: int) -> None:
-    """Compare for a while, tell what was found, and have the rest done by another task."""
+def _go_on(database: Database, course: Course) -> Course | None:
+    """Compare for a while, and tell what was found; gives what is left."""
     deadline = time.monotonic() + _SECONDS_A_RUN
-    rest: Place | None = place
+    rest: Place | None = Place(course.phase, course.after)
+    found = course.found
     while rest is not None:
         piece = _compare(database, rest)
         _tell(database, piece.differences[: max(0, _MOST_TOLD - found)])
         found += len(piece.differences)
         rest = piece.rest
-        if rest is not None and time.monotonic() > deadline:
-            app.send_task(GO_ON, (rest.phase, rest.after, began, found), queue="maintenance")
-            return
-    log.info("integrity_checked", differences=found, seconds=round(_now(database) - began, 1))
-    if found > _MOST_TOLD:
-        return
-    # What this check has not seen is mended.
+        if rest is not None and (is_ending() or time.monotonic() > deadline):
+            return Course(rest.phase, rest.after, course.began, found)
+    _tell_end(database, course.began, found)
+    return None
+
+
+def _tell_end(database: Database, began: float, found: int) -> None:
+    """All was compared: what this check has not seen is mended."""
+    told: Told = []
     with database.transaction() as connection:
-        told = tell_whole(connection, None, before=began)
+        seconds = schedules.now(connection) - began
+        if found <= _MOST_TOLD:
+            told = tell_whole(connection, None, before=began)
     broadcast(told)
+    log.info("integrity_checked", differences=found, seconds=round(seconds, 1))
 
 
 def _compare(database: Database, place: Place) -> Piece:

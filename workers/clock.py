@@ -94,6 +94,8 @@ class Clock(Scheduler):  # type: ignore[misc]
 def on_tick(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     """Make a job of the clock: a Celery task that takes its tick up before it runs.
 
+    What takes longer than a task should is done in several runs (`schedules.keep_rest`).
+
     Args:
         name: of the schedule and of the task.
     """

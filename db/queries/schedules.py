@@ -1,5 +1,8 @@
 """Ticks of the clock: each is taken up once, and those in between are stood for by the next."""
 
+from typing import Any
+
+import orjson
 from sqlalchemy import Connection, text
 
 # One of a time to come was taken up before the clock was set back, and would stand in the way until
@@ -11,11 +14,13 @@ _CLAIM = text("""
         tick = excluded.tick, claimed_at = excluded.claimed_at, finished_at = NULL,
         runs = kept.runs + (excluded.tick <> kept.tick)::int,
         missed = kept.missed + greatest(
-            0, round(extract(epoch FROM excluded.tick - kept.tick) / :period)::bigint - 1)
+            0, round(extract(epoch FROM excluded.tick - kept.tick) / :period)::bigint - 1),
+        rest = CASE WHEN excluded.tick = kept.tick THEN kept.rest END
     WHERE kept.tick < excluded.tick
        OR kept.tick > clock_timestamp() + make_interval(secs => :period)
-       OR (kept.tick = excluded.tick AND kept.finished_at IS NULL
-           AND kept.claimed_at < clock_timestamp() - make_interval(secs => :lease))
+       OR (kept.tick = excluded.tick AND CASE WHEN kept.finished_at IS NULL
+           THEN kept.claimed_at < clock_timestamp() - make_interval(secs => :lease)
+           ELSE kept.rest IS NOT NULL END)
 """)
 
 
@@ -28,7 +33,7 @@ def now(connection: Connection) -> float:
 
 
 def claim(connection: Connection, name: str, tick: float, period: float, lease: float) -> bool:
-    """Take up a tick, if nobody has.
+    """Take up a tick, if nobody has, or if whoever did has left something.
 
     Args:
         connection: commits before the work begins.
@@ -57,12 +62,43 @@ def settled(connection: Connection, lease: float) -> dict[str, float]:
     found = connection.execute(
         text("""
             SELECT name, extract(epoch FROM tick)::float FROM schedules
-            WHERE finished_at IS NOT NULL
-               OR claimed_at >= clock_timestamp() - make_interval(secs => :lease)
+            WHERE CASE WHEN finished_at IS NULL
+                  THEN claimed_at >= clock_timestamp() - make_interval(secs => :lease)
+                  ELSE rest IS NULL END
         """),
         {"lease": lease},
     )
     return {row[0]: row[1] for row in found}
+
+
+def rest(connection: Connection, name: str) -> dict[str, Any] | None:
+    """What the last run of this tick has left; None to begin."""
+    found: dict[str, Any] | None = connection.execute(
+        text("SELECT rest FROM schedules WHERE name = :name"), {"name": name}
+    ).scalar_one_or_none()
+    return found
+
+
+_KEEP_REST = text("""
+    UPDATE schedules SET rest = CAST(:rest AS jsonb)
+    WHERE name = :name AND rest IS NOT DISTINCT FROM CAST(:was AS jsonb)
+""")
+
+
+def keep_rest(
+    connection: Connection, name: str, was: dict[str, Any] | None, rest: dict[str, Any] | None
+) -> None:
+    """Keep what this run leaves, for the clock to send its tick again as soon as it has finished.
+
+    Args:
+        connection: in the caller's transaction.
+        name: of the schedule.
+        was: what the run before had left; if that has changed, another has gone on meanwhile, and
+            what this one leaves is done already.
+        rest: None if it is done.
+    """
+    before, after = (orjson.dumps(one).decode() if one else None for one in (was, rest))
+    connection.execute(_KEEP_REST, {"name": name, "was": before, "rest": after})
 
 
 def seconds_since_taken_up(connection: Connection, name: str) -> float | None:

@@ -5,13 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from redis import Redis
 from sqlalchemy import Connection, text
 
+import workers.clock
+from beat_schedule import BEAT_SCHEDULE
 from db.queries import integrity, ledger
 from db.session import Database, jobs_database
 from tasks import integrity as nightly
-from tasks.integrity import begin_check, go_on
+from tasks.integrity import CHECK, check_all
 from tests.integration.test_alerts import told
+from tests.integration.test_clock import deliver
+from workers.app import app as celery
 
 INTEGRITY = "/api/inventory/integrity"
 REPAIRS = f"{INTEGRITY}/repairs"
@@ -259,7 +264,7 @@ def test_lost_ends_of_streams_are_found(
     found = find(client)
     assert [check for check, _ in found] == ["stream", "stream"]
     assert {about.partition(":")[0] for _, about in found} == {"order", "stock"}
-    begin_check()
+    check_all()
     nightly.look_again(jobs_database())
     assert [one.get("resolved") for one in told(database, "integrity")] == [None, None]
     # Old events are removed in the course of time, and nothing is wrong about that.
@@ -393,11 +398,11 @@ def test_the_night_tells_each_difference_once_and_that_it_is_mended(
     repair: Callable[..., dict[str, Any]],
     database: Database,
 ) -> None:
-    begin_check()
+    check_all()
     assert told(database, "integrity") == []
     damage(DAMAGES["level"], id=mug)
     for _ in range(2):
-        begin_check()
+        check_all()
     (alert,) = told(database, "integrity")
     assert alert["productId"] == mug
     assert alert["message"].startswith("Mug: 12 on hand")
@@ -416,9 +421,9 @@ def test_the_night_after_finds_what_was_mended_otherwise(
     mug: str, damage: Callable[..., None], database: Database
 ) -> None:
     damage(DAMAGES["level"], id=mug)
-    begin_check()
+    check_all()
     damage("UPDATE stock_levels SET on_hand = 10 WHERE product_id = :id", id=mug)
-    begin_check()
+    check_all()
     assert [one.get("resolved") for one in told(database, "integrity")] == [None, True]
 
 
@@ -436,28 +441,99 @@ def test_a_check_that_ends_late_takes_nothing_for_mended(
 
     monkeypatch.setattr(nightly, "tell_whole", tell_late)
     damage(DAMAGES["level"], id=mug)
-    begin_check()
+    check_all()
     assert [one.get("resolved") for one in told(database, "integrity")] == [None]
 
 
-def test_a_long_check_is_done_by_several_tasks(
-    mug: str,
+@pytest.fixture
+def compared(mug: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A run of the check compares one piece only; the phases of those that were compared."""
+    phases: list[str] = []
+    compare = nightly.compare
+
+    def one(connection: Connection, place: integrity.Place, days: int) -> integrity.Piece:
+        phases.append(place.phase)
+        return compare(connection, place, days)
+
+    monkeypatch.setattr(nightly, "compare", one)
+    monkeypatch.setattr(nightly, "_SECONDS_A_RUN", 0.0)
+    return phases
+
+
+def test_a_long_check_goes_on_though_redis_forgets_all(
+    compared: list[str],
     damage: Callable[..., None],
     database: Database,
+    redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(nightly, "_SECONDS_A_RUN", 0.0)
-    monkeypatch.setattr(nightly.app, "send_task", lambda name, args, **_: sent.append(args))
+    only = {CHECK: BEAT_SCHEDULE[CHECK]}
+    monkeypatch.setattr(workers.clock, "BEAT_SCHEDULE", only)
+    monkeypatch.setattr(workers.clock, "_AGAIN_SECONDS", 0.0)
     damage("DELETE FROM events WHERE stream LIKE 'order:%'")
-    begin_check()
-    rounds = 0
-    while sent:
-        rounds += 1
-        assert rounds < 20
-        go_on(*sent.pop())
-    assert rounds > 2
+    clock = workers.clock.Clock(celery, lazy=True)
+    runs = 0
+    with Redis.from_url(redis_url) as redis:
+        redis.flushdb()
+        clock.tick()
+        while redis.llen("maintenance"):
+            runs += 1
+            assert runs < 20
+            deliver(CHECK, 0.0)
+            redis.flushdb()
+            clock.tick()
+    assert runs == len(compared)
+    assert set(compared) == {"products", "streams", "orders"}
     assert len(told(database, "integrity")) == 1
+
+
+def test_a_check_whose_worker_died_goes_on_where_it_was(
+    compared: list[str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def dies(*_: Any) -> None:
+        raise Killed
+
+    while "streams" not in compared:
+        deliver(CHECK, 0.0)
+    compared.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(nightly, "compare", dies)
+        with pytest.raises(Killed):
+            deliver(CHECK, 0.0)
+    deliver(CHECK, 0.0)
+    assert compared == []
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE schedules SET claimed_at = now() - interval '331 s'"))
+    for _ in range(20):
+        deliver(CHECK, 0.0)
+    assert compared[-1] == "orders"
+    assert "products" not in compared
+
+
+def test_a_night_begins_anew_whatever_the_last_one_left(
+    compared: list[str], database: Database
+) -> None:
+    while "streams" not in compared:
+        deliver(CHECK, 0.0)
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE schedules SET tick = tick - interval '1 day'"))
+    compared.clear()
+    deliver(CHECK, 0.0)
+    assert compared == ["products"]
+
+
+def test_a_check_that_takes_too_long_is_given_up(
+    compared: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(CHECK, 0.0)
+    compared.clear()
+    monkeypatch.setattr(nightly, "_SECONDS_IN_ALL", 0.0)
+    for _ in range(20):
+        deliver(CHECK, 0.0)
+    assert compared == []
 
 
 def test_repair_is_for_admins(client_with: Any, make_key: Any, mug: str) -> None:
