@@ -79,6 +79,63 @@ def test_a_read_with_the_old_secret_takes_nothing_of_the_new_one(
     expect(page.locator(".connection")).to_contain_text("Live")
 
 
+def test_a_secret_stays_until_it_is_kept_though_one_signs_out_elsewhere(
+    windows: Any, key_with: Callable[[str], str]
+) -> None:
+    page: Page = windows.open(key_with("admin"), "#/keys")
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill("Shown over it")
+    page.get_by_role("button", name="Make key").click()
+    expect(page.get_by_test_id("secret")).to_contain_text("pms_")
+    other = page.context.new_page()
+    other.goto("/")
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("signed out in another tab")).to_be_visible()
+    expect(page.get_by_test_id("secret")).to_contain_text("pms_")
+    page.get_by_role("button", name="I have kept it").click()
+    expect(page.get_by_test_id("secret")).to_have_count(0)
+
+
+def test_a_new_secret_signs_nobody_in_who_was_signed_out_meanwhile(
+    windows: Any, key_with: Callable[[str], str]
+) -> None:
+    page: Page = windows.open(key_with("admin"), "#/keys")
+    other = page.context.new_page()
+    other.goto("/")
+    expect(other.get_by_role("heading", name="Overview")).to_be_visible()
+    held: list[Route] = []
+    page.route("**/rotate", lambda route: held.append(route))
+    with page.expect_request("**/rotate"):
+        page.locator(".row", has_text="yours").get_by_role("button", name="Rotate").click()
+        page.get_by_role("button", name="Give a new secret").click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("signed out in another tab")).to_be_visible()
+    held[0].continue_()
+    expect(page.get_by_test_id("secret")).to_contain_text("pms_")
+    assert page.evaluate("Object.values(sessionStorage).join('')") == ""
+
+
+def test_a_new_secret_that_got_lost_is_said_to_be(
+    windows: Any, key_with: Callable[[str], str]
+) -> None:
+    windows.allowed += ["401", "net::ERR_FAILED", "WebSocket"]
+    page: Page = windows.open(key_with("admin"), "#/keys")
+    lost: list[Route] = []
+
+    def lose_answer(route: Route) -> None:
+        lost.append(route)
+        if len(lost) > 1:
+            route.continue_()
+        else:
+            route.fetch()
+            route.abort()
+
+    page.route("**/rotate", lose_answer)
+    page.locator(".row", has_text="yours").get_by_role("button", name="Rotate").click()
+    page.get_by_role("button", name="Give a new secret").click()
+    expect(page.get_by_role("alert")).to_contain_text("its new secret got lost on the way")
+
+
 def test_an_alert_comes_and_goes_by_itself(
     window: Window, api: Api, new_product: Callable[..., str]
 ) -> None:

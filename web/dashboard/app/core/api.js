@@ -79,7 +79,8 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * no answer came within `patience` (milliseconds, 0 is for ever), when the service says that it is
  * away, and when there were too many requests.
  * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws. A change whose
- * answer was lost on one try, and then only put off, is a Problem without an answer (status 0).
+ * answer was lost on one try, and then only put off, is a Problem without an answer (status 0);
+ * another one tells by `unheard` that an answer was lost before it.
  */
 export async function call(method, path, { query, body, headers, signal, patience = PATIENCE_MILLISECONDS, tries = RETRIES } = {}) {
   const sent = { Accept: 'application/json', ...headers };
@@ -101,7 +102,7 @@ export async function call(method, path, { query, body, headers, signal, patienc
     if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
       // One that was sent with the secret before says nothing of this one.
       if (problem.status === 401 && key && sent['X-API-Key'] === key) refused(problem);
-      throw passing && unheard ? new Problem(NOT_KNOWN) : problem;
+      throw passing && unheard ? new Problem(NOT_KNOWN) : Object.assign(problem, { unheard });
     }
     await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));
     signal?.throwIfAborted();

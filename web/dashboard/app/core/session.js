@@ -7,6 +7,7 @@ import { borrowed, share, tellLeft } from './tabs.js';
 const KEPT_AS = 'pms.key';
 const AGAIN_MILLISECONDS = 4000;
 const ENDED = 'This key is no longer valid. Sign in with another one.';
+const LOST = 'Your key was rotated, but the answer with its new secret got lost on the way. Sign in with another admin key, or make one where the service runs: pms keys create.';
 const LEFT = 'You signed out in another tab.';
 // Kept in the place of a key: this tab was signed out, and borrows none.
 const NONE = '';
@@ -71,12 +72,17 @@ export async function rotateOwn(step) {
   rotating = true;
   try {
     const data = await step();
-    if (data.secret) {
+    // Who was signed out meanwhile stays so.
+    if (data.secret && session.get().phase === 'in') {
       useApiKey(data.secret);
       keep(data.secret);
       reconnect(data.secret);
     }
     return data;
+  } catch (problem) {
+    // Sent again after a lost answer it carries the secret that ended with the first time.
+    if (problem.status === 401) signOut(problem.unheard ? LOST : ENDED);
+    throw problem;
   } finally {
     rotating = false;
   }

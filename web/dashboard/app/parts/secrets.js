@@ -1,7 +1,8 @@
-// A key's secret, which is shown once: above every page, so that whoever goes on to another while
-// the key is being made does not lose it.
+// A key's secret, which is shown once: above every page, and above the sign-in too, so that neither
+// who goes on to another while the key is being made loses it, nor whose own key ends meanwhile.
 import { call, Problem } from '../core/api.js';
 import { html, useEffect, useState } from '../core/html.js';
+import { session } from '../core/session.js';
 import { createStore, useStore } from '../core/store.js';
 import { Copy } from './basics.js';
 import { Dialog, notify } from './forms.js';
@@ -13,12 +14,16 @@ export function showSecret(apiKey) {
   told.set(apiKey);
 }
 
+// Whoever signs out here has left it behind.
+session.listen(() => {
+  const { phase, refusal } = session.get();
+  if (phase === 'out' && refusal === null) told.set(null);
+});
+
 /** Where it is shown. */
 export function Secrets() {
   const apiKey = useStore(told);
   const close = () => told.set(null);
-  // Whoever signs out has left it behind.
-  useEffect(() => close, []);
   if (!apiKey) return null;
   return apiKey.secret ? html`<${Secret} key=${apiKey.secret} apiKey=${apiKey} onClose=${close} />` : html`<${Lost} apiKey=${apiKey} onClose=${close} />`;
 }

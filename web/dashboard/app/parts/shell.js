@@ -25,7 +25,6 @@ import { Mark } from './mark.js';
 import { isIdentifier, Missing } from './missing.js';
 import { GivenUp, OpenAlertsCount } from './rail-count.js';
 import { useScroll } from './scroll.js';
-import { Secrets } from './secrets.js';
 import { ThemeSwitch } from './theme.js';
 import { WaitingBanner } from './waiting.js';
 
@@ -108,7 +107,6 @@ export function Shell() {
       ${here !== '' && html`<${AwayBanner} />`}
       <${Guarded} key=${steps.join('/')} page=${may(scope) ? Page : NotAllowed} given=${may(scope) ? given : { scope }} />
     </main>
-    <${Secrets} />
     <${Notices} />
   </div>`;
 }
