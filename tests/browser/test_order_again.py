@@ -89,3 +89,15 @@ def test_an_order_that_is_placed_is_not_begun_any_more(
     expect(page.get_by_role("heading", name="New order")).to_be_visible()
     expect(page.get_by_label("Customer")).to_have_value("")
     expect(page.locator(".order-items li")).to_have_count(0)
+
+
+def test_a_name_without_blanks_makes_no_page_wider(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    name = "Long" + "x" * 180
+    new_product(stock=1, name=name)
+    page = window("#/orders/new", viewport={"width": 390, "height": 844})
+    page.get_by_placeholder("Find by name or SKU").fill(name)
+    page.get_by_role("button", name=f"Add {name}").click()
+    expect(page.locator(".order-items li")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -81,7 +81,8 @@ function optionsOf(series, texts, time, height, width, setPointed, fixed) {
   return {
     width,
     height,
-    padding: [10, 20, 0, 0],
+    // A time of day is wide, and drawn around its moment.
+    padding: [10, time ? 44 : 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {

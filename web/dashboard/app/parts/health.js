@@ -1,5 +1,5 @@
 // The health of the parts: a quiet row that is loud when something is wrong.
-import { duration, number, plural } from '../core/format.js';
+import { duration, number, plural, relative } from '../core/format.js';
 import { html, useEffect, useRef, useState } from '../core/html.js';
 import { connection } from '../core/live.js';
 import { useResource } from '../core/resource.js';
@@ -35,7 +35,7 @@ function partsOf(report) {
   return [...PARTS, ...SILENT.filter(([name]) => !report.checks[name].healthy)].map(([name, text, wrong, consequence]) => {
     const check = report.checks[name];
     const age = check.lastSeenSeconds;
-    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${duration(Math.round(age) * 1000)} ago` : wrong;
+    const figure = check.latency != null ? duration(check.latency) : age != null ? `seen ${relative(Date.now() - age * 1000)}` : wrong;
     return { name, text, healthy: check.healthy, figure, wrong, consequence };
   });
 }

@@ -1,5 +1,5 @@
 // The last minute of operations: how many, how fast, how they ended, and second by second.
-import { duration, number } from '../core/format.js';
+import { duration, number, relative } from '../core/format.js';
 import { html, useMemo } from '../core/html.js';
 import { statusWord } from './basics.js';
 import { Chart } from './chart.js';
@@ -18,7 +18,7 @@ export function Pulse({ activity, wide = false }) {
     { name: statusWord('failed'), values: failed, kind: 'bars', tone: 'warn' },
     { name: statusWord('dead'), values: dead, kind: 'bars', tone: 'bad' },
   ];
-  const ago = (at) => (at === end ? 'now' : `${duration((end - at) * 1000)} ago`);
+  const ago = (at) => (at === end ? 'now' : relative(at * 1000, end * 1000));
   return html`<div class="pulse ${wide ? 'wide' : ''}"><div>
       <dl class="figures">
         <div><dt>L${span.slice(1)}</dt><dd>${number(activity.operations.ended)}</dd></div>
