@@ -1,6 +1,7 @@
 """Figures on the screen: in the unit that fits, and never taken for something that they are not."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -162,3 +163,35 @@ def test_a_process_short_of_memory_is_told(window: Window) -> None:
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Overview").click()
     health = page.get_by_role("region", name="Health")
     expect(health.get_by_role("alert")).to_contain_text("Memory is short.")
+
+
+def test_the_health_is_asked_for_though_the_rate_is_nearly_used_up(window: Window) -> None:
+    page = window("#/alerts")
+
+    def nearly_used_up(route: Route) -> None:
+        answer = route.fetch()
+        left = {"ratelimit-remaining": "3"}
+        route.fulfill(response=answer, headers={**answer.headers, **left})
+
+    page.route("**/api/**", nearly_used_up)
+    with page.expect_response("**/api/inventory/alerts?*"):
+        page.reload()
+    for _ in range(2):
+        # A fifth as often would be every 25 s.
+        with page.expect_request("**/health", timeout=15_000):
+            pass
+
+
+def test_an_alert_that_is_over_says_since_when(
+    window: Window, new_product: Callable[..., str]
+) -> None:
+    page = window(f"#/products/{new_product(stock=9, name='Long over')}")
+    now = datetime.now(UTC)
+    alert = {"id": "1", "severity": "low_stock", "stock": 3, "threshold": 5}
+    alert |= {"raisedAt": (now - timedelta(hours=3)).isoformat(), "resolvedAt": now.isoformat()}
+    found = {"items": [alert], "nextCursor": None}
+    page.route("**/api/inventory/alerts?*", lambda route: route.fulfill(json=found))
+    page.reload()
+    row = page.get_by_role("listitem").filter(has_text="over after")
+    expect(row).to_contain_text("3 hrs")
+    expect(row).to_contain_text("just now")

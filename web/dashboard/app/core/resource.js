@@ -46,7 +46,7 @@ export function useResource(path, query, { every, ...how } = {}) {
         again = false;
         load();
       } else if (every || (failed && isPassing(failed))) {
-        timer = setTimeout(() => (document.hidden ? waitForSight() : load()), pauseAfter(failed, every));
+        timer = setTimeout(() => (document.hidden ? waitForSight() : load()), pauseAfter(failed, every, path));
       }
     };
     const waitForSight = () => document.addEventListener('visibilitychange', load, { once: true, signal: abort.signal });
@@ -65,9 +65,10 @@ export function useResource(path, query, { every, ...how } = {}) {
 }
 
 /** How long to wait before it is read again: after too many requests, until there may be one. */
-function pauseAfter(failed, every) {
+function pauseAfter(failed, every, path) {
   if (failed?.status === 429) return Math.max(LATER_MILLISECONDS, waiting.get() - Date.now());
-  return (failed ? LATER_MILLISECONDS : every) * restraint();
+  // Only the API's requests are counted.
+  return (failed ? LATER_MILLISECONDS : every) * (path.startsWith('/api/') ? restraint() : 1);
 }
 
 /** Call back each time that the connection has come back. */

@@ -26,5 +26,5 @@ function Row({ alert, now }) {
   const lasts = resolvedAt && new Date(resolvedAt) - new Date(raisedAt);
   return html`<li><${Badge} status=${severity} tone=${resolvedAt ? 'plain' : undefined} />
     <span class="grow fine">${resolvedAt ? (lasts < 1000 ? 'over at once' : `over after ${duration(lasts)}`) : `${number(now ?? stock)} left, threshold ${number(threshold)}`}</span>
-    <span class="fine when"><${Ago} at=${raisedAt} /></span></li>`;
+    <span class="fine when"><${Ago} at=${resolvedAt ?? raisedAt} /></span></li>`;
 }
