@@ -1,7 +1,7 @@
 // A key's secret, which is shown once: above every page, and above the sign-in too, so that neither
 // who goes on to another while the key is being made loses it, nor whose own key ends meanwhile.
 import { call, Problem } from '../core/api.js';
-import { html, useEffect, useState } from '../core/html.js';
+import { html, useLayoutEffect, useState } from '../core/html.js';
 import { session } from '../core/session.js';
 import { createStore, useStore } from '../core/store.js';
 import { Copy } from './basics.js';
@@ -29,8 +29,9 @@ export function Secrets() {
 }
 
 function Secret({ apiKey, onClose }) {
-  // Nobody can show it again: who closes the window, or loads it anew, is asked first.
-  useEffect(() => {
+  // Nobody can show it again: who closes the window, or loads it anew, is asked first, from the
+  // moment on in which it can be seen.
+  useLayoutEffect(() => {
     const ask = (event) => event.preventDefault();
     addEventListener('beforeunload', ask);
     return () => removeEventListener('beforeunload', ask);
