@@ -34,6 +34,9 @@ _PASSING_CODES = frozenset({"55P03", "25P03", "25P04", READ_ONLY})
 # A statement's time-out, which an operator's wish to end it looks like, and that of a session that
 # stands still in a transaction.
 _OVERDUE_CODES = frozenset({"57014", "25P03"})
+# What tells that the answer got lost, and not that nothing was done.
+_CRASHED = "57P02"
+_LOST_CLASS = "08"
 # A table or a column that is not there yet: the code has been started before the migration.
 _UNMIGRATED_CODES = frozenset({"42P01", "42703"})
 
@@ -66,14 +69,23 @@ def has_code(error: BaseException) -> bool:
 
 
 def is_outcome_unknown(error: BaseException) -> bool:
-    """Whether what was sent may have been done all the same, as the answer to it got lost.
+    """Whether a statement that writes may have been done all the same, as its answer got lost.
 
     A server that crashes says so (57P02) to whomever it had not answered yet, also after a commit.
     """
-    if not isinstance(error, DBAPIError) or _code_of(error) not in (None, "57P02"):
+    if not isinstance(error, DBAPIError):
+        return False
+    code = _code_of(error)
+    # Of class 08 are the words of who stands between, when it has lost the server.
+    if code is not None and code != _CRASHED and not code.startswith(_LOST_CLASS):
         return False
     # Without a statement, and with no connection that was lost, there has been none.
     return is_passing(error) and (error.statement is not None or error.connection_invalidated)
+
+
+def is_commit_lost(error: BaseException) -> bool:
+    """Whether it was a commit whose answer got lost; before it nothing of a transaction is done."""
+    return is_outcome_unknown(error) and getattr(error, "statement", None) is None
 
 
 def is_away(error: BaseException) -> bool:

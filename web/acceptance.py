@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.errors import is_away
+from db.errors import is_away, is_outcome_unknown
 from db.models.operation import Operation
 from db.queries import acceptance, idempotency, operations, products
 from db.queries.acceptance import NewOperation
 from db.queries.orders import NewOrder
 from db.session import Database
-from web.errors import Problem
+from web.errors import Problem, outcome_unknown
 from web.idempotency import reused
 from web.together import Together
 from workers.crash import may_crash
@@ -111,14 +111,19 @@ def _write(
     connection: Connection, submissions: Sequence[Submission]
 ) -> Sequence[Accepted | Exception]:
     problems, orders = _draft(connection, submissions)
-    made = acceptance.accept(
-        connection,
-        [one.operation for one in submissions if one.operation.id not in problems],
-        orders,
-        ttl=worker_settings().idempotency_ttl,
-    )
+    asked = [one.operation for one in submissions if one.operation.id not in problems]
+    try:
+        made = acceptance.accept(connection, asked, orders, ttl=worker_settings().idempotency_ttl)
+    except SQLAlchemyError as error:
+        if is_outcome_unknown(error):
+            raise outcome_unknown(error) from error
+        raise
     rest = [one for one in submissions if one.operation.id not in made]
-    remembered = _find(connection, rest) if rest else {}
+    try:
+        remembered = _find(connection, rest) if rest else {}
+    except SQLAlchemyError as error:
+        # Theirs alone: what was made is durable, whatever becomes of this question.
+        remembered = {one.operation.id: error for one in rest if one.claim is not None}
 
     def answer(one: Submission) -> Accepted | Exception:
         new = one.operation.id

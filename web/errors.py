@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from db.errors import is_outcome_unknown, is_passing, is_unmigrated
+from db.errors import is_commit_lost, is_overdue, is_passing, is_unmigrated
 from web.facts import request_id
 from web.problems import title_of
 
@@ -38,6 +38,8 @@ _DETAILS = {
 
 
 _SOON = {"Retry-After": "1"}
+_READS = ("GET", "HEAD", "OPTIONS")
+_TOO_MUCH = "Reading this took too long; ask for less at once, such as a shorter time."
 _UNKNOWN = (
     "The database has not answered, so it is not known whether this was done. Send it again with"
     " the same Idempotency-Key; if it had none, look first."
@@ -116,6 +118,16 @@ def unavailable(detail: str = "The database is away; nothing was done.") -> Prob
     return Problem(503, "unavailable", detail, headers=_SOON)
 
 
+def outcome_unknown(error: SQLAlchemyError) -> Problem:
+    """What was sent may have been done all the same; only its answer got lost."""
+    log.warning("database_away", error=_first_line(error))
+    return Problem(503, "unavailable", _UNKNOWN, headers=_SOON, outcome="unknown")
+
+
+def _first_line(error: Exception) -> str:
+    return repr(error).splitlines()[0]
+
+
 def _printable(value: Any) -> Any:
     """Without the lone surrogates that a client's text may carry and UTF-8 cannot."""
     if isinstance(value, str):
@@ -156,10 +168,12 @@ def init_errors(app: Flask) -> None:
         if is_unmigrated(error):
             log.warning("database_not_migrated", remedy="run `pms migrate`")
             return unavailable("The database is not up to date yet; nothing was done.").response()
-        log.warning("database_away", error=repr(error).splitlines()[0])
-        if is_outcome_unknown(error) and request.method not in ("GET", "HEAD", "OPTIONS"):
-            answer = Problem(503, "unavailable", _UNKNOWN, headers=_SOON, outcome="unknown")
-            return answer.response()
+        if is_overdue(error) and request.method in _READS:
+            log.warning("reading_took_too_long", path=request.path)
+            return unavailable(_TOO_MUCH).response()
+        if is_commit_lost(error) and request.method not in _READS:
+            return outcome_unknown(error).response()
+        log.warning("database_away", error=_first_line(error))
         return unavailable().response()
 
     @app.errorhandler(Exception)

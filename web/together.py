@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from sqlalchemy.exc import TimeoutError as NoTurn
+
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
@@ -31,7 +33,7 @@ class Together(Generic[Question, Answer]):
 
     Args:
         ask: gives an answer for each question, or the exception that is its answer; what it
-            raises itself is everybody's, and also theirs who came meanwhile if it took long.
+            raises itself is everybody's. If that took long, who came meanwhile is not asked for.
         most: questions at once.
         same: what may be in one company only once; None for what always may.
     """
@@ -55,6 +57,7 @@ class Together(Generic[Question, Answer]):
 
         Raises:
             Exception: the one that is its answer.
+            sqlalchemy.exc.TimeoutError: it was not asked, since others had waited in vain.
         """
         mine: _Seat[Question, Answer] = _Seat(question)
         with self._lock:
@@ -79,10 +82,13 @@ class Together(Generic[Question, Answer]):
             for seat, answer in zip(company, answers, strict=True):
                 seat.answer = answer
         except Exception as error:
-            if time.monotonic() - began > _PATIENCE_SECONDS:
-                company += self._everybody()
             for seat in company:
                 seat.answer = error
+            if time.monotonic() - began > _PATIENCE_SECONDS:
+                others = self._everybody()
+                for seat in others:
+                    seat.answer = NoTurn("the server has let others wait in vain")
+                company += others
         finally:
             self._part(company)
 

@@ -186,6 +186,29 @@ def test_without_its_database_nobody_is_tried_one_by_one(
     assert slow.count == 2
 
 
+def test_what_is_durable_is_accepted_whatever_becomes_of_a_repeated_key(
+    together: Together,
+    slow: SlowDatabase,
+    mug: UUID,
+    mine: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, again = keyed(mug, mine, "k"), keyed(mug, mine, "k")
+    slow.go.set()
+    assert not Acceptance(slow).accept(first).replayed
+    slow.go.clear()
+
+    def stopping(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("terminating connection"))
+
+    monkeypatch.setattr("db.queries.idempotency.of_operations", stopping)
+    new, repeated, other = together([adjustment(mug), again, adjustment(mug)])
+    assert isinstance(new, Accepted)
+    assert isinstance(other, Accepted)
+    assert isinstance(repeated, OperationalError)
+    assert count(slow, "operations") == 4
+
+
 def order(product_id: UUID, mine: UUID, key: str, **more: Any) -> Submission:
     command = CreateOrder(order_id=uuid7())
 

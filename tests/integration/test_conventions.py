@@ -546,10 +546,31 @@ def test_before_the_migration_nothing_is_lost_and_the_log_says_what_to_do(
 LOST = psycopg2.OperationalError("the connection is gone")
 
 
+class Between(psycopg2.OperationalError):  # type: ignore[misc]
+    """What who stands between says when it has lost the server."""
+
+    pgcode = "08P01"
+
+
+class Overdue(psycopg2.OperationalError):  # type: ignore[misc]
+    """What the server says to a statement that took too long."""
+
+    pgcode = "57014"
+
+
+def fail_with(error: Exception) -> Callable[..., None]:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fail
+
+
 @pytest.mark.parametrize(
     ("error", "is_known"),
     [
         (OperationalError("EXECUTE", None, LOST), False),
+        (OperationalError("EXECUTE", None, Between()), False),
+        (OperationalError("EXECUTE", None, Overdue()), True),
         (OperationalError(None, None, LOST, connection_invalidated=True), False),
         (OperationalError(None, None, LOST), True),  # no connection could be made
         (PoolTimeout("no connection is free"), True),
@@ -558,16 +579,48 @@ LOST = psycopg2.OperationalError("the connection is gone")
 def test_what_may_have_been_done_is_not_called_undone(
     client: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, is_known: bool
 ) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise error
-
-    monkeypatch.setattr("db.queries.acceptance.accept", fail)
+    monkeypatch.setattr("db.queries.acceptance.accept", fail_with(error))
     for method, path in (("POST", "/api/inventory/adjust"), ("POST", "/api/pms/orders")):
         answer = client.open(method, path, json=BODIES[method, path])
         found = check_problem(answer, 503)
         assert answer.headers["Retry-After"]
         assert ("nothing was done" in found["detail"]) == is_known
         assert found.get("outcome") == (None if is_known else "unknown")
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "is_known"),
+    [
+        ("db.queries.products.insert", OperationalError("INSERT", None, LOST), True),
+        ("db.queries.products.insert", OperationalError("BEGIN", None, LOST), True),
+        # The commit itself.
+        (
+            "db.queries.products.insert",
+            OperationalError(None, None, LOST, connection_invalidated=True),
+            False,
+        ),
+        ("web.auth.keyring.find", OperationalError("SELECT", None, LOST), True),
+        ("db.queries.products.prices", OperationalError("SELECT", None, LOST), True),
+    ],
+)
+def test_what_was_never_committed_is_called_undone(
+    client: Any, monkeypatch: pytest.MonkeyPatch, what: str, error: Exception, is_known: bool
+) -> None:
+    monkeypatch.setattr(what, fail_with(error))
+    path = "/api/pms/orders" if what.endswith("prices") else "/api/pms/products"
+    found = check_problem(client.post(path, json=BODIES["POST", path]), 503)
+    assert ("nothing was done" in found["detail"]) == is_known
+    assert found.get("outcome") == (None if is_known else "unknown")
+
+
+def test_what_takes_too_long_to_read_is_not_called_an_absence(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "db.queries.operations.page", fail_with(OperationalError("SELECT", None, Overdue()))
+    )
+    found = check_problem(client.get("/api/operations?status=failed"), 503)
+    assert "took too long" in found["detail"]
 
 
 @pytest.mark.parametrize(
