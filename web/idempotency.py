@@ -34,7 +34,7 @@ class Claim:
     @property
     def fingerprint(self) -> str | None:
         """What tells this request from others with the same key, in hexadecimal digits."""
-        return None if self.key is None else (self._fingerprint or _fingerprint()).hex()
+        return None if self.key is None else self._print.hex()
 
     def take(self, connection: Connection) -> idempotency.Remembered | None:
         """Take the key; what an earlier request led to, or None.
@@ -44,15 +44,37 @@ class Claim:
         """
         if self.key is None:
             return None
-        print_of_this = self._fingerprint or _fingerprint()
         found = idempotency.take(
             connection,
             api_key_id=current_key().id,
             key=self.key,
-            fingerprint=print_of_this,
+            fingerprint=self._print,
             ttl=worker_settings().idempotency_ttl,
         )
-        if found is not None and found.fingerprint != print_of_this:
+        return self._mine(found)
+
+    def wait(self, connection: Connection) -> idempotency.Remembered | None:
+        """Wait for those with the same key, before what takes long; what they led to, or None.
+
+        Raises:
+            Problem: 422, the key was used with another request.
+        """
+        if self.key is None:
+            return None
+        found = idempotency.wait(
+            connection,
+            api_key_id=current_key().id,
+            key=self.key,
+            ttl=worker_settings().idempotency_ttl,
+        )
+        return self._mine(found)
+
+    @property
+    def _print(self) -> bytes:
+        return self._fingerprint or _fingerprint()
+
+    def _mine(self, found: idempotency.Remembered | None) -> idempotency.Remembered | None:
+        if found is not None and found.fingerprint != self._print:
             raise reused()
         return found
 

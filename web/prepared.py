@@ -11,7 +11,7 @@ from db.errors import broken_constraint
 from db.models.operation import Operation
 from db.queries import idempotency, operations
 from web.auth import current_key
-from web.errors import Problem
+from web.errors import Problem, unavailable
 from web.facts import request_id
 from web.idempotency import Claim
 from web.outbox import outbox
@@ -25,7 +25,11 @@ from workers.tell import Told
 
 
 def accept_with(
-    prepare: Callable[[Connection], Command], claim: Claim, *, retry_of: UUID | None = None
+    prepare: Callable[[Connection], Command],
+    claim: Claim,
+    *,
+    retry_of: UUID | None = None,
+    finally_do: Callable[[Connection], None] = lambda _: None,
 ) -> tuple[Operation, bool]:
     """Record the operation of a command that needs rows of its own.
 
@@ -34,17 +38,22 @@ def accept_with(
             gives the command; what it raises leaves nothing.
         claim: to the request's idempotency key.
         retry_of: the operation that this one tries again.
+        finally_do: the last thing before the commit; not done if an earlier request had made it.
 
     Returns:
         The operation, and whether an earlier request had made it.
     """
     with services().database.transaction() as connection:
-        found = claim.take(connection)
+        found = claim.wait(connection)
         if found is not None:
             return _remembered(connection, found), True
+        command = prepare(connection)
+        if claim.take(connection) is not None:
+            # Only a process that does not wait as this one does can have come by.
+            raise unavailable("The same was taken in meanwhile: send it again for its answer.")
         operation = record(
             connection,
-            prepare(connection),
+            command,
             api_key_id=current_key().id,
             request_id=request_id(),
             retry_of=retry_of,
@@ -58,6 +67,7 @@ def accept_with(
             )
         # With how far it is, which is kept with the rows.
         operation = operations.find(connection, operation.id) or operation
+        finally_do(connection)
     may_crash("accepted")
     services().waker.ask(COMMANDS[operation.kind].queue)
     return operation, False
@@ -75,13 +85,11 @@ def try_again(operation_id: UUID, prepare: Callable[[Connection], Command]) -> R
     """
     told: Told = []
 
-    def with_telling(connection: Connection) -> Command:
-        command = prepare(connection)
+    def tell(connection: Connection) -> None:
         told.extend(tell_retried(connection, [operation_id]))
-        return command
 
     try:
-        operation, replayed = accept_with(with_telling, Claim(), retry_of=operation_id)
+        operation, replayed = accept_with(prepare, Claim(), retry_of=operation_id, finally_do=tell)
     except IntegrityError as error:
         if broken_constraint(error) != "uq_operations_retry_of":
             raise

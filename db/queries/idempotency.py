@@ -33,6 +33,9 @@ _READ = text("""
     SELECT fingerprint, operation_id, status, headers, body FROM idempotency_keys
     WHERE api_key_id = :api_key_id AND key = :key
 """)
+# Apart from the row, whose taking would hold up the shared insert in which the key is misused.
+_WAIT = text("SELECT pg_advisory_xact_lock(hashtextextended(:api_key_id || ' ' || :key, 0))")
+_READ_LIVE = text(f"{_READ.text} AND created_at >= now() - make_interval(secs => :ttl)")
 _READ_ALL = text("""
     SELECT api_key_id, key, fingerprint, operation_id, status, headers, body
     FROM idempotency_keys
@@ -63,6 +66,24 @@ def take(
     if taken.one_or_none():
         return None
     return _remembered(connection.execute(_READ, place).one())
+
+
+def wait(connection: Connection, *, api_key_id: UUID, key: str, ttl: int) -> Remembered | None:
+    """Wait for those who came here with the same key before, for what takes long until its `take`.
+
+    Args:
+        connection: the transaction that does what the request asks.
+        api_key_id: whose key it is.
+        key: the client's.
+        ttl: seconds after which a key is free again.
+
+    Returns:
+        What an earlier request with this key led to, or None: the key may still be taken.
+    """
+    place = {"api_key_id": api_key_id, "key": key}
+    connection.execute(_WAIT, {**place, "api_key_id": str(api_key_id)})
+    row = connection.execute(_READ_LIVE, {**place, "ttl": ttl}).one_or_none()
+    return _remembered(row) if row else None
 
 
 def _remembered(row: Any) -> Remembered:

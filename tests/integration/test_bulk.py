@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from sqlalchemy import text
 
 from db.errors import Refusal
 from db.models.operator_alert import OPERATION_DEAD
-from db.queries import bulk_order, operator_alerts
+from db.queries import bulk_order, bulks, operator_alerts
 from db.session import Database, line_database
 from tests.integration.test_conventions import check_problem
 from tests.integration.test_line import check_consistency
@@ -690,6 +692,31 @@ def test_a_bulk_is_done_once_per_idempotency_key(
     assert check_problem(other, 422)["type"].endswith("/idempotency-key-reused")
     assert stock(client, mug) == 1
     assert count(database, "bulks") == 1
+
+
+def test_a_bulk_that_is_taken_in_holds_nobody_up_who_misuses_its_key(
+    client: Any, product: Product, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mug = product()
+    key = {"Idempotency-Key": "bulk-1"}
+    reached, go_on = threading.Event(), threading.Event()
+    insert_some = bulks.insert_some
+
+    def slowly(*arguments: Any) -> None:
+        insert_some(*arguments)
+        reached.set()
+        assert go_on.wait(20)
+
+    monkeypatch.setattr("db.queries.bulks.insert_some", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        bulk = pool.submit(client.post, PATH, json=[row(mug, 1)], headers=key)
+        assert reached.wait(10)
+        single = client.post("/api/inventory/adjust", json=row(mug, 2), headers=key)
+        go_on.set()
+        late = bulk.result()
+    assert single.status_code == 202
+    assert check_problem(late, 422)["type"].endswith("/idempotency-key-reused")
+    assert count(database, "bulks") == 0
 
 
 def test_refused_rows_as_csv_can_be_mended_and_sent_again(

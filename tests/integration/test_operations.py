@@ -13,6 +13,7 @@ from db.session import Database
 from tests.functional.service import wait_until
 from workers.commands import AdjustStock, decode
 from workers.dispatch import record
+from workers.operators import tell_retried
 from workers.registry import HANDLERS
 
 
@@ -326,6 +327,30 @@ def test_two_that_retry_a_kind_at_once_do_not_meet(
         answer = second.result()
     assert answer.status_code == 202, answer.text
     assert [one["retryOf"] for one in answer.json["items"]] == dead[1:]
+
+
+def test_one_that_is_retried_beside_all_of_its_kind_does_not_stop_the_line(
+    client: Any,
+    adjust: Callable[..., Any],
+    let_die: Callable[[], None],
+    broken_adjustments: dict[str, bool],
+    database: Database,
+) -> None:
+    dead = adjust().json["id"]
+    let_die()
+    broken_adjustments["on"] = False
+    with ThreadPoolExecutor(1) as pool:
+        with database.transaction() as connection:
+            operations.dead_of_kind(connection, "adjust-stock", 500)
+            single = pool.submit(client.post, f"/api/operations/{dead}/retry")
+            wait_until(lambda: _waiting_for_locks(database) == 1)
+            # Each batch of the line takes this.
+            with database.transaction() as line:
+                free = "SELECT 1 FROM streams WHERE name = 'system' FOR UPDATE NOWAIT"
+                assert line.exec_driver_sql(free).scalar() == 1
+            tell_retried(connection, [UUID(dead)])
+        answer = single.result()
+    assert answer.status_code == 202, answer.text
 
 
 def _waiting_for_locks(database: Database) -> int:
