@@ -5,6 +5,8 @@
 - Every failure of Redis ends this process' trust: from then on it answers from the database,
   without even asking Redis, until a background thread has begun a new epoch there, which voids
   what all processes have cached.
+- A connection to the database that is lost ends it as well: the next one may lead to a server
+  that has another past, in which what is cached has never been.
 - The bound: other processes that still reach Redis may serve what a failed outdating left until
   this process reaches Redis again, and no longer than the 5 minutes. The same holds if this
   process is killed between its commit and the outdating: it begins a new epoch when it starts.
@@ -19,7 +21,7 @@ from uuid import UUID
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from db.queries import products
 from db.session import Database
@@ -76,6 +78,7 @@ class ProductCache:
         """Begin a new epoch, now or as soon as Redis answers; before that nothing is cached."""
         if not self._renew():
             self._wish.set()
+        event.listen(self._database.engine, "invalidate", self._lose_database)
         self._thread = threading.Thread(target=self._keep_renewed, name="cache", daemon=True)
         self._thread.start()
 
@@ -84,7 +87,9 @@ class ProductCache:
         self._stopping.set()
         self._wish.set()
         if self._thread is not None:
+            event.remove(self._database.engine, "invalidate", self._lose_database)
             self._thread.join(timeout=2.0)
+            self._thread = None
         self._trusted = False
         self._store.close()
 
@@ -188,6 +193,10 @@ class ProductCache:
             except (RedisError, OSError) as error:
                 self._doubt(error)
         return loaded
+
+    def _lose_database(self, _connection: object, _record: object, error: object) -> None:
+        if error is not None:
+            self._doubt(ConnectionError("a connection to the database is lost"))
 
     def _doubt(self, error: Exception | None) -> None:
         with self._lock:

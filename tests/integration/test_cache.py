@@ -15,6 +15,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
 from db.queries import products
@@ -448,6 +449,20 @@ class TestFaults:
             until(lambda: _answers(redis))
             assert redis.exists(f"pms:cache:{product_name(product_id)}")
         assert read(cache, product_id)[0] == "Cup"
+
+    def test_a_database_that_was_lost_may_come_back_with_another_past(
+        self, database: Database, cache: ProductCache
+    ) -> None:
+        product_id = make(database)
+        read(cache, product_id)
+        # What a standby has that takes over without the last writes, and one write upon it.
+        with database.transaction() as connection:
+            connection.execute(text("UPDATE products SET name = 'Cup'"))
+        cache.changed(product_id, 1)
+        assert read(cache, product_id) == ("Mug", True)
+        with pytest.raises(OperationalError), database.statement() as connection:
+            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        until(lambda: read(cache, product_id)[0] == "Cup")
 
     def test_an_emptied_redis_fills_again(
         self, database: Database, cache: ProductCache, own_redis: Redis
