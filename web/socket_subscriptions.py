@@ -135,7 +135,8 @@ class Subscriptions:
         self._check_room_for(client, place.room)
         if cursor is None or place.operation_id is not None:
             # What it is told without asking comes before what knows of it.
-            self._streams.arrivals.let_in(client.sid, place.stream)
+            follows = None if cursor is None else (place, cursor)
+            self._streams.arrivals.let_in(client.sid, place.stream, follows)
         found = self._streams.subscribe(client.sid, place, cursor)
         if found is None:
             raise RequestRefused(topic.unknown)

@@ -27,7 +27,7 @@ def find_missed(
         sid: the client; what it got as a member of the room is not sent again.
         place: what it asks for.
         since: its cursor.
-        head: the last number of the stream.
+        head: the last number of the stream, or the last that is to be told.
     """
     if since.mark != track.mark or since.position > head:
         return Missed(recovered=False)

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -254,6 +254,48 @@ def test_who_comes_again_while_events_flow_is_told_all_in_order(
             flow.go_on()
     positions = [data["position"] for data in heard]
     assert positions == list(range(positions[0], positions[0] + len(positions)))
+
+
+def test_who_comes_again_to_an_operation_is_told_what_it_missed_before_what_is_new(
+    connect: Connect,
+    service: Service,
+    make_key: Callable[..., str],
+    new_product: Callable[..., str],
+) -> None:
+    secret, product = make_key(scopes=["write"]), new_product()
+    witness = connect(secret)
+
+    def wait_for_more() -> None:
+        # What is on its way already comes before the answer.
+        witness.call("subscribe_operations")
+        told = [name for name, _ in witness.events if name == "operation_update"]
+        witness.wait_for("operation_update", len(told) + 1)
+
+    body = "productId,quantity,type\n" + f"{product},1,increment\n" * 30_000
+    operation = Api(service.url, secret).post(
+        "/api/inventory/adjustments?dryRun=true", data=body, headers={"Content-Type": "text/csv"}
+    )
+    asked = {"operationId": operation.json()["id"]}
+    first = connect(secret, unasked=False)
+    begin = first.call("subscribe_operation", asked)
+    first.close()
+    wait_for_more()
+    socket = connect(secret)
+    with ThreadPoolExecutor(1) as pool:
+        more = pool.submit(wait_for_more)
+        # It has asked for nothing else yet, and takes its time.
+        while not more.done():
+            assert socket.call("subscribe_system")["ok"] is True
+            wait([more], 0.3)
+    more.result()
+    answer = socket.call("subscribe_operation", {**asked, "since": begin["cursor"]})
+    assert answer["recovered"] is True
+    told, all_of_it = (
+        [one["position"] for name, one in client.events if name == "operation_update"]
+        for client in (socket, witness)
+        if client.wait_for("operation_update", status="succeeded")
+    )
+    assert told == [position for position in all_of_it if position > begin["position"]]
 
 
 def test_who_has_to_wait_before_it_may_ask_is_told_in_order_too(

@@ -1,22 +1,28 @@
 """Streams on a real database: every event, in order, once, whatever hints do."""
 
+import json
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from redis import Redis
 from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
 from db.models.stream import operations_stream, stock_stream
+from db.queries.streams import take_next, write
 from db.session import Database, line_database
 from tests.factories.streams import Shop
 from tests.functional.service import wait_until
 from web.connections import Places
 from web.socket_limits import MessageLimits
+from web.socket_subscriptions import Client, Subscriptions
 from web.stream_cursors import Cursor, event_tag
 from web.stream_hints import Hints
 from web.stream_tracks import Place, Snapshot
@@ -284,6 +290,78 @@ def test_who_says_nothing_is_told_all_since_it_came(shop: Shop, count: int) -> N
     shop.adjust(1)
     shop.repair.repair()
     assert shop.clients.positions("a", "operation_update") == list(range(2, count + 3))
+
+
+def tell_again(shop: Shop, operation_id: UUID) -> None:
+    """Tell of an operation once more, as a bulk's progress is told."""
+    stream = operations_stream(shop.key.id)
+    of_it = [one[3] for one in shop.stored(stream) if one[3]["operationId"] == str(operation_id)]
+    with shop.database.transaction() as connection:
+        position = take_next(connection, stream)
+        told = (stream, position, "operation_update", json.dumps(of_it[0]))
+        write(connection, [told], datetime.now(UTC))
+
+
+@pytest.mark.parametrize("others", [1, 501])
+def test_who_follows_an_operation_is_told_what_it_missed_of_it_before_what_is_new(
+    shop: Shop, others: int
+) -> None:
+    stream = operations_stream(shop.key.id)
+    (followed,) = shop.adjust(1)
+    since = shop.subscribe("before", place=shop.operation(followed)).cursor
+    for _ in range(2):
+        tell_again(shop, followed)
+        shop.adjust(1)
+    shop.repair.repair()
+    shop.streams.arrivals.note("a", [stream])
+    tell_again(shop, followed)
+    shop.adjust(others)
+    shop.repair.repair()
+    shop.repair.repair()
+    ask = Subscriptions(shop.streams, shop.database, threading.BoundedSemaphore(4)).handle
+    client, message = Client("a", shop.key), {"operationId": str(followed), "since": since}
+    expected = [2, 4, *range(6, 7 + others)]
+    for _ in range(2):
+        answer = ask(client, "subscribe_operation", (message,))
+        assert (answer["recovered"], answer["position"]) == (True, expected[-1])
+        assert shop.clients.positions("a", "operation_update") == expected
+    tell_again(shop, followed)
+    shop.adjust(1)
+    shop.repair.repair()
+    assert shop.clients.positions("a", "operation_update")[len(expected) :] == [
+        expected[-1] + 1,
+        expected[-1] + 2,
+    ]
+
+
+def test_who_was_told_a_part_when_the_database_goes_is_not_told_it_twice(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = operations_stream(shop.key.id)
+    for sid in "ab":
+        shop.streams.arrivals.note(sid, [stream])
+    shop.adjust(501)
+    shop.repair.repair()
+    shop.repair.repair()
+
+    def away() -> Any:
+        raise OperationalError("SELECT", None, Exception("gone"), connection_invalidated=True)
+
+    def take_and_go(sid: str) -> bool:
+        monkeypatch.setattr(shop.database, "statement", away)
+        return True
+
+    monkeypatch.setattr(shop.clients, "wait_until_taken", take_and_go)
+    # Both are answered that the database is away; who was told nothing may simply ask again.
+    for sid in "ab":
+        with pytest.raises(OperationalError):
+            shop.streams.arrivals.let_in(sid, stream)
+    assert shop.clients.positions("a", "operation_update") == list(range(1, 501))
+    assert shop.clients.positions("b", "operation_update") == []
+    assert shop.clients.gone == {"a"}
+    monkeypatch.undo()
+    shop.streams.arrivals.let_in("b", stream)
+    assert shop.clients.positions("b", "operation_update") == list(range(1, 502))
 
 
 def test_what_came_unasked_is_no_place_to_recover_from(shop: Shop) -> None:
