@@ -292,14 +292,51 @@ def test_a_lost_answer_makes_no_second_key(windows: Any, window: Window, api: Ap
     # It is there, and said to be.
     expect(page.locator(".row", has_text="Unheard key")).to_have_count(1)
     page.unroute("**/api/keys")
+    # Also for who has looked at another page.
+    page.goto("/#/orders")
+    expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+    page.goto("/#/keys")
+    page.get_by_role("button", name="New key").click()
     page.get_by_role("button", name="Make key").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("got lost")
+    # And so may the next one; it is said where one looks.
+    page.route("**/rotate", lambda route: route.abort())
+    dialog.get_by_role("button", name="Rotate").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("not known whether this was accepted")
+    page.unroute("**/rotate")
+    lost: list[Route] = []
+
+    def lose_first(route: Route) -> None:
+        lost.append(route)
+        if len(lost) > 1:
+            return route.continue_()
+        route.fetch()
+        return route.abort()
+
+    page.route("**/rotate", lose_first)
+    with page.expect_response("**/rotate"):
+        dialog.get_by_role("button", name="Rotate").click()
+    expect(dialog.get_by_role("alert")).to_have_count(0)
     dialog.get_by_role("button", name="Rotate").click()
     expect(page.get_by_test_id("secret")).to_contain_text("pms_")
     page.get_by_role("button", name="I have kept it").click()
     made = [one["name"] for one in api.get("/api/keys").json()["items"]]
     assert made.count("Unheard key") == 1
+
+
+def test_a_rotation_without_an_answer_is_not_promised_to_happen_once(
+    windows: Any, window: Window, api: Api
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    assert api.post("/api/keys", json={"name": "Unrotated", "scopes": ["read"]}).status_code == 201
+    page = window("#/keys")
+    page.route("**/rotate", lambda route: route.abort())
+    page.get_by_role("button", name="Rotate Unrotated").click()
+    page.get_by_role("button", name="Give a new secret").click()
+    notice = page.locator(".notice", has_text="not known whether this was accepted")
+    expect(notice).to_contain_text("Look whether it was done")
+    expect(notice).not_to_contain_text("only once")
 
 
 def test_the_keyboard_goes_on_at_the_heading_after_revoking(

@@ -1,5 +1,6 @@
 """Products on the screen: made, found, edited without losing anybody's change, adjusted live."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,22 @@ def adjust(page: Page, what: str, quantity: int) -> None:
     page.get_by_role("button", name=what).first.click()
     page.get_by_label("Quantity").fill(str(quantity))
     page.locator("form.adjust button.primary").click()
+
+
+def unknown_at_first() -> Callable[[Route], None]:
+    """What the service says of a change while its database stands still: the first try is done."""
+    tries: list[Route] = []
+
+    def answer(route: Route) -> None:
+        tries.append(route)
+        said: dict[str, Any] = {"detail": "The database is away; nothing was done."}
+        if len(tries) == 1:
+            route.fetch()
+            said = {"detail": "It is not known whether this was done.", "outcome": "unknown"}
+        body = {"type": "/docs/problems/unavailable", "title": "Unavailable", "status": 503, **said}
+        route.fulfill(status=503, content_type="application/problem+json", body=json.dumps(body))
+
+    return answer
 
 
 def test_a_product_is_made_published_and_found(window: Window) -> None:
@@ -132,6 +149,31 @@ def test_trying_again_after_a_lost_answer_does_it_once(
     again.click()
     expect(page.locator(".step")).to_have_attribute("data-phase", "succeeded")
     expect(page.locator(".step")).to_contain_text("7 can be sold now")
+
+
+def test_what_may_have_been_done_is_not_said_to_be_refused(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("503")
+    page = window(f"#/products/{new_product(stock=2, name='Perhaps')}")
+    expect(stock_of(page)).to_contain_text("2")
+    page.route("**/api/inventory/adjust", unknown_at_first())
+    adjust(page, "Add", 5)
+    step = page.locator(".step")
+    again = step.get_by_role("button", name="Try again")
+    expect(step).to_contain_text("not known whether this was accepted")
+    # Also once the service is sure of a later try, which says nothing of the first.
+    again.click()
+    expect(step).to_have_attribute("data-phase", "sending")
+    expect(step).to_have_attribute("data-phase", "unheard")
+    expect(step).to_contain_text("not known whether this was accepted")
+    expect(step).not_to_contain_text("Not accepted")
+    expect(page.get_by_label("Quantity")).to_have_value("")
+    page.unroute("**/api/inventory/adjust")
+    again.click()
+    expect(step).to_have_attribute("data-phase", "succeeded")
+    expect(step).to_contain_text("7 can be sold now")
+    expect(stock_of(page)).to_contain_text("7")
 
 
 def test_it_is_pending_while_no_worker_is_there(

@@ -8,6 +8,10 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.test_drafts import look_at
+from tests.browser.test_products import unknown_at_first
+from tests.functional.service import Api
+
 Window = Callable[..., Page]
 
 
@@ -44,6 +48,70 @@ def test_an_upload_without_an_answer_may_have_been_kept(
         press_upload(page)
     expect(page.locator(".page-head .badge")).to_have_text("Done")
     assert {*keys, again.value.headers["idempotency-key"]} == {keys[0]}
+
+
+def test_of_an_upload_that_may_be_kept_nobody_says_that_nothing_was(
+    windows: Any, window: Window, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    windows.allowed.append("503")
+    new_product(sku="PERHAPS-1")
+    file = tmp_path / "perhaps.csv"
+    file.write_text("sku,quantity,type\nPERHAPS-1,1,increment\n")
+    page = window("#/operations/upload")
+    page.route("**/api/inventory/adjustments*", unknown_at_first())
+    choose(page, file)
+    told = page.get_by_role("alert")
+    for _ in range(2):
+        press_upload(page)
+        expect(page.get_by_role("button", name="Uploading")).to_be_visible()
+        expect(told).to_contain_text("not known whether this was accepted")
+        expect(told).not_to_contain_text("Nothing was kept")
+    page.unroute("**/api/inventory/adjustments*")
+    press_upload(page)
+    expect(page.locator(".page-head .badge")).to_have_text("Done")
+
+
+def test_an_upload_that_was_left_unheard_is_the_same_wish(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    product_id = new_product(sku="LEFT-1")
+    file = tmp_path / "left.csv"
+    file.write_text("sku,quantity,type\nLEFT-1,3,increment\n")
+    page = window("#/operations/upload")
+    keys: list[str | None] = []
+    held: list[Route] = []
+
+    def lose(route: Route) -> None:
+        keys.append(route.request.headers.get("idempotency-key"))
+        if held:
+            route.abort()
+        else:
+            held.append(route)
+
+    page.route("**/api/inventory/adjustments*", lose)
+    choose(page, file)
+    with page.expect_request("**/api/inventory/adjustments*"):
+        press_upload(page)
+    look_at(page, "Operations")
+    held[0].fetch()
+    held[0].abort()
+    notice = page.locator(".notice", has_text="The upload")
+    expect(notice).to_contain_text("not known whether this was accepted")
+    notice.get_by_role("link", name="Show").click()
+    expect(page.get_by_role("heading", name="Upload stock")).to_be_visible()
+    expect(page.get_by_text("left.csv")).to_be_visible()
+    # Also who chooses it anew.
+    choose(page, file)
+    page.unroute("**/api/inventory/adjustments*")
+    with page.expect_request("**/api/inventory/adjustments*") as again:
+        press_upload(page)
+    expect(page.locator(".page-head .badge")).to_have_text("Done")
+    assert {*keys, again.value.headers["idempotency-key"]} == {keys[0]}
+    assert api.get(f"/api/inventory/stock/{product_id}").json()["stock"] == 3
+    # What is done with is not there any more.
+    page.goto("/#/operations/upload")
+    expect(page.get_by_text("Choose a file")).to_be_visible()
 
 
 def test_a_file_that_was_mended_is_chosen_again(

@@ -50,11 +50,18 @@ export class Problem extends Error {
 }
 
 const NO_ANSWER = { status: 0, title: 'No answer', detail: 'The service did not answer. Try again.' };
-// What was asked for may well have happened, and only the answer be lost.
-const NOT_KNOWN = { status: 0, title: 'No answer', detail: 'The service did not answer, so it is not known whether this was accepted. Try again: it happens only once.' };
+// What was asked for may well have happened, and only the answer be lost. Who holds the idempotency
+// key can have it once all the same; who does not must not be told so.
+const notKnown = (isHeld) => ({
+  status: 0, title: 'No answer',
+  detail: `The service did not answer, so it is not known whether this was accepted. ${isHeld ? 'Try again: it happens only once.' : 'Look whether it was done before you do it again.'}`,
+});
 
 /** The rate as the service names it says nothing to people; a time of day stays true. */
 const tooMany = (seconds) => ({ detail: `The rate of requests is used up: try again after ${clock(Date.now() + seconds * 1000)}.` });
+
+/** Whether it is not known what came of a change: no answer, or one that says so. */
+const isUnknown = (problem) => problem.status === 0 || problem.outcome === 'unknown';
 
 /** Whether a problem may be over by itself: no answer, too many requests, or something away. */
 export const isPassing = (problem) => [0, 429, 503].includes(problem.status);
@@ -78,11 +85,12 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * What may be sent again (everything that reads, and everything with an idempotency key) is, when
  * no answer came within `patience` (milliseconds, 0 is for ever), when the service says that it is
  * away, and when there were too many requests.
- * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws. A change whose
- * answer was lost on one try, and then only put off, is a Problem without an answer (status 0);
- * another one tells by `unheard` that an answer was lost before it.
+ * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws. A change of
+ * which one try left it unknown what came of it, and that then was only put off, is a Problem without
+ * an answer (status 0); another one tells by `unheard` that there was such a try. `unheard` says that
+ * the same change, with the idempotency key in `headers`, was left so before.
  */
-export async function call(method, path, { query, body, headers, signal, patience = PATIENCE_MILLISECONDS, tries = RETRIES } = {}) {
+export async function call(method, path, { query, body, headers, signal, patience = PATIENCE_MILLISECONDS, tries = RETRIES, unheard = false } = {}) {
   const sent = { Accept: 'application/json', ...headers };
   if (key) sent['X-API-Key'] = key;
   if (method !== 'GET' && method !== 'DELETE') sent['Idempotency-Key'] ??= newIdempotencyKey();
@@ -90,7 +98,6 @@ export async function call(method, path, { query, body, headers, signal, patienc
   if (body !== undefined && !raw) sent['Content-Type'] = 'application/json';
   const options = { method, headers: sent, cache: 'no-store', credentials: 'omit' };
   if (body !== undefined) options.body = raw ? body : JSON.stringify(body);
-  let unheard = false;
   for (let attempt = 1; ; attempt += 1) {
     const ends = [signal, patience && !raw && AbortSignal.timeout(patience)].filter(Boolean);
     const problem = await answered(address(path, query), { ...options, signal: AbortSignal.any(ends) });
@@ -98,11 +105,11 @@ export async function call(method, path, { query, body, headers, signal, patienc
     const waits = problem.retryAfter ?? 0;
     const passing = isPassing(problem);
     if (problem.status === 429) waiting.set(Date.now() + waits * 1000);
-    unheard ||= problem.status === 0 && method !== 'GET';
+    unheard ||= isUnknown(problem) && method !== 'GET';
     if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
       // One that was sent with the secret before says nothing of this one.
       if (problem.status === 401 && key && sent['X-API-Key'] === key) refused(problem);
-      throw passing && unheard ? new Problem(NOT_KNOWN) : Object.assign(problem, { unheard });
+      throw passing && unheard ? new Problem(notKnown(headers?.['Idempotency-Key'])) : Object.assign(problem, { unheard });
     }
     await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));
     signal?.throwIfAborted();

@@ -1,4 +1,5 @@
-// What is typed into a form and not sent yet: it is there again for whoever has looked at another page.
+// What is typed into a form and not sent yet, or sent and not answered: it is there again for whoever
+// has looked at another page.
 import { useEffect, useReducer } from './html.js';
 import { session } from './session.js';
 import { createStore } from './store.js';

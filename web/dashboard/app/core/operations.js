@@ -1,8 +1,9 @@
 // What was submitted from here, and how it ends: told by its event, and looked for if none comes.
-import { call, isPassing, newIdempotencyKey, Problem, read } from './api.js';
-import { useEffect, useRef, useState } from './html.js';
+import { call, newIdempotencyKey, Problem, read } from './api.js';
+import { useLayoutEffect, useRef } from './html.js';
 import { follow } from './live.js';
 import { session } from './session.js';
+import { createStore, useStore } from './store.js';
 
 const LOOK_MILLISECONDS = 4000;
 // Ends that may come before the answer to what they end.
@@ -52,48 +53,66 @@ export function endOf(id) {
   });
 }
 
+/** Something to submit, and how it stands; `useSubmission` of whoever keeps it goes on with it. */
+export function newSubmission() {
+  return { state: createStore({ phase: 'idle' }), wish: null, shown: 0 };
+}
+
+/** Whether leaving a submission would lose it: it is on its way, or nobody knows whether it was accepted. */
+export function isUnheard({ state }) {
+  return ['sending', 'unheard'].includes(state.get().phase);
+}
+
 /**
  * Submit an operation and say how it stands.
  *
  * `state.phase`: idle, sending, pending, succeeded, failed, dead, gone, unsent, or unheard when nobody
  * knows whether it was accepted; with `problem` when it went wrong and `operation` once it was accepted.
  * `send` gives the operation's end. Who has left what shows it has `left` called with how it ended.
+ * `kept` is a submission that outlives what shows it: who comes back finds it as it stands.
  */
-export function useSubmission(left = () => {}) {
-  const [state, setState] = useState({ phase: 'idle' });
-  const mounted = useRef(true);
-  useEffect(() => () => {
-    mounted.current = false;
+export function useSubmission(left = () => {}, kept) {
+  const own = useRef(null);
+  own.current ??= kept ?? newSubmission();
+  const one = own.current;
+  const state = useStore(one.state);
+  useLayoutEffect(() => {
+    one.shown += 1;
+    return () => {
+      one.shown -= 1;
+    };
   }, []);
-  const once = useRef(null);
-  const show = (next) => mounted.current && setState(next);
   const close = (by, next) => {
-    show(next);
+    one.state.set(next);
     // What went wrong is no news for whoever signs in next.
-    if (!mounted.current && session.get().key?.id === by) left(next);
+    if (!one.shown && session.get().key?.id === by) left(next);
   };
   const send = async (method, path, body) => {
     listen();
     const by = session.get().key?.id;
     // Sent again after a lost answer, it is the operation that was accepted then, and no second one.
     const asked = JSON.stringify([method, path, body]);
-    if (once.current?.asked !== asked) once.current = { asked, key: newIdempotencyKey() };
-    show({ phase: 'sending' });
+    if (one.wish?.asked !== asked) one.wish = { asked, key: newIdempotencyKey(), unheard: false };
+    const { wish } = one;
+    one.state.set({ phase: 'sending' });
     try {
-      const { data: operation } = await call(method, path, { body, headers: { 'Idempotency-Key': once.current.key } });
-      once.current = null;
-      show({ phase: 'pending', operation });
+      const { data: operation } = await call(method, path, { body, headers: { 'Idempotency-Key': wish.key }, unheard: wish.unheard });
+      if (one.wish === wish) one.wish = null;
+      one.state.set({ phase: 'pending', operation });
       const end = operation.finishedAt ? operation : await endOf(operation.id);
-      if (!end) return { status: 'unheard', operation };
+      if (!end) {
+        one.state.set({ phase: 'gone', operation });
+        return { status: 'gone', operation };
+      }
       close(by, { phase: end.status, operation, result: end.result, problem: end.error });
       return { ...end, operation };
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      once.current.unheard ||= problem.status === 0;
-      const phase = once.current.unheard && isPassing(problem) ? 'unheard' : 'unsent';
+      wish.unheard ||= problem.status === 0;
+      const phase = problem.status === 0 ? 'unheard' : 'unsent';
       close(by, { phase, problem });
       return { status: phase, error: problem };
     }
   };
-  return { state, send, reset: () => show({ phase: 'idle' }) };
+  return { state, send };
 }

@@ -66,8 +66,8 @@ export function KeysPage() {
 const BLANK = { name: '', scope: 'read', rate: '', expires: '' };
 
 function NewKey({ onMade, onLost, onClose }) {
-  const { value: fields, change: setFields, forget } = useDraft('key', BLANK);
-  const { busy, problem, ask } = useAsking('The new key');
+  const { value: fields, change: setFields, forget, once } = useDraft('key', BLANK);
+  const { busy, problem, ask } = useAsking('The new key', once);
   const cancel = () => {
     forget();
     onClose();

@@ -87,7 +87,7 @@ function Items({ order }) {
 }
 
 function Steps({ order, onEnd }) {
-  const { state, send } = useSubmission(tellOf(`The order of ${order.customerId}`));
+  const { state, send } = useSubmission(tellOf(`The order of ${order.customerId}`, href('orders', order.id)));
   const [asking, setAsking] = useState(false);
   const [move, setMove] = useState({});
   const busy = state.phase === 'sending' || state.phase === 'pending';

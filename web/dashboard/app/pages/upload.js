@@ -1,4 +1,5 @@
 // Many adjustments at once, from a file: accepted as one operation, followed row by row.
+import { useDraft } from '../core/draft.js';
 import { number, plural } from '../core/format.js';
 import { html, useState } from '../core/html.js';
 import { placeOf } from '../core/pointer.js';
@@ -9,34 +10,37 @@ import { Card, PageHead, Trouble } from '../parts/basics.js';
 const CHANGED = { title: 'This file cannot be read any more', message: 'The file has changed since it was chosen: choose it again.' };
 const EXAMPLE = 'sku,quantity,type,reason\nMUG-1,12,increment,delivery 4711\nBOWL-2,1,decrement,broken';
 
-const bodies = new WeakMap();
+// `sent` is what was sent last, as bytes and as a body.
+const BLANK = { file: null, sent: null, atomic: false, dryRun: false };
+const isChosen = ({ file }) => file !== null;
 
-/**
- * What is in a file, in memory; null if it was changed since it was chosen. A file that is sent
- * again is the same body, and so the same wish.
- */
-async function bodyOf(file) {
+/** What is in a file, in memory; null if it was changed since it was chosen. */
+async function bytesOf(file) {
   try {
-    const bytes = await file.arrayBuffer();
-    if (!bodies.has(file)) bodies.set(file, new Blob([bytes]));
-    return bodies.get(file);
+    return new Uint8Array(await file.arrayBuffer());
   } catch {
     return null;
   }
 }
 
+/** What is sent again, also from a file that was chosen anew, is the same body, and so the same wish. */
+function bodyOf(bytes, sent) {
+  const isSame = sent?.bytes.length === bytes.length && bytes.every((byte, place) => byte === sent.bytes[place]);
+  return isSame ? sent : { bytes, body: new Blob([bytes]) };
+}
+
 export function UploadPage() {
-  const [file, setFile] = useState(null);
-  const [atomic, setAtomic] = useState(false);
-  const [dryRun, setDryRun] = useState(false);
+  const { value: draft, now, change, forget: empty, once } = useDraft('upload', BLANK, isChosen);
+  const { file, atomic, dryRun } = draft;
+  const set = (part) => change((found) => ({ ...found, ...part }));
   const [over, setOver] = useState(false);
   const [isChanged, setChanged] = useState(false);
-  const { busy, problem, ask, arrive, forget } = useAsking('The upload');
+  const { busy, problem, ask, arrive, forget } = useAsking('The upload', once);
   const choose = (found) => {
     if (!found) return;
     forget();
     setChanged(false);
-    setFile(found);
+    set({ file: found });
   };
   const pick = ({ target }) => {
     choose(target.files[0]);
@@ -51,17 +55,21 @@ export function UploadPage() {
   const submit = async (event) => {
     event.preventDefault();
     if (!file) return;
-    const body = await bodyOf(file);
-    if (!body) {
+    const bytes = await bytesOf(file);
+    if (!bytes) {
       forget();
-      setFile(null);
+      set({ file: null });
       setChanged(true);
       return;
     }
+    const sent = bodyOf(bytes, now().sent);
+    set({ sent });
     const query = { atomic: atomic || undefined, dryRun: dryRun || undefined };
     const type = /\.json$/i.test(file.name) ? 'application/json' : 'text/csv';
-    const operation = await ask('POST', '/api/inventory/adjustments', { query, body, headers: { 'Content-Type': type } });
-    if (operation) arrive(`${file.name} is accepted.`, 'operations', operation.id);
+    const operation = await ask('POST', '/api/inventory/adjustments', { query, body: sent.body, headers: { 'Content-Type': type } });
+    if (!operation) return;
+    if (now().file === file) empty();
+    arrive(`${file.name} is accepted.`, 'operations', operation.id);
   };
   return html`
     <${PageHead} title="Upload stock" back=${{ href: href('operations'), text: 'Operations' }} note="Up to 100,000 adjustments from a CSV or JSON file, as one operation." />
@@ -74,9 +82,9 @@ export function UploadPage() {
           ${file ? html`<b>${file.name}</b><span class="fine">${number(file.size, { style: 'unit', unit: 'byte', unitDisplay: 'long' })}; choose another</span>`
             : html`<b>Choose a file</b><span class="fine">or drop it here</span>`}
         </label>
-        <label class="tick"><input type="checkbox" checked=${atomic} onChange=${(event) => setAtomic(event.target.checked)} />
+        <label class="tick"><input type="checkbox" checked=${atomic} onChange=${(event) => set({ atomic: event.target.checked })} />
           <span>All or nothing<br /><span class="fine">If one row is refused, none is applied; at most 1,000 rows.</span></span></label>
-        <label class="tick"><input type="checkbox" checked=${dryRun} onChange=${(event) => setDryRun(event.target.checked)} />
+        <label class="tick"><input type="checkbox" checked=${dryRun} onChange=${(event) => set({ dryRun: event.target.checked })} />
           <span>Only try<br /><span class="fine">Says what would happen, and changes nothing.</span></span></label>
         <footer class="form-foot"><button class="button primary" disabled=${!file || busy}>${busy ? 'Uploading…' : 'Upload'}</button></footer>
       </form>

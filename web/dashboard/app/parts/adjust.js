@@ -1,9 +1,10 @@
 // Adjusting or counting a product's stock: pending at once, then done or refused, by its own event.
 import { useDraft } from '../core/draft.js';
 import { number, plural, signed, words } from '../core/format.js';
-import { html, useState } from '../core/html.js';
-import { useSubmission } from '../core/operations.js';
+import { html, useEffect } from '../core/html.js';
+import { isUnheard, newSubmission, useSubmission } from '../core/operations.js';
 import { href } from '../core/router.js';
+import { session } from '../core/session.js';
 import { tellOf } from './asking.js';
 import { Badge, Choice } from './basics.js';
 import { Field } from './forms.js';
@@ -20,14 +21,33 @@ const isTyped = ({ quantity, reason }) => quantity !== '' || reason !== '';
 // Ended without a change: there is something to mend.
 const REFUSED = ['failed', 'dead', 'unsent'];
 
+const NO_STEPS = [];
+// How many are shown; those that are not over are, however many.
+const SHOWN = 5;
+const OVER = ['succeeded', 'gone', ...REFUSED];
+const isOver = ({ submission }) => OVER.includes(submission.state.get().phase);
+const isLost = (steps) => steps.some((step) => isUnheard(step.submission));
+
+/**
+ * What was done to a product here: whoever comes back finds what is not over, and can try it again
+ * as the same wish; with another API key it would be another one.
+ */
+function useSteps(productId) {
+  const { value, change } = useDraft(`steps ${productId}`, NO_STEPS, isLost);
+  useEffect(() => change((found) => found.filter((step) => !isOver(step) && step.by === session.get().key?.id)), []);
+  const add = (step) => change((found) => [{ ...step, id: Date.now(), by: session.get().key?.id, submission: newSubmission() }, ...found]
+    .filter((one, place) => place < SHOWN || !isOver(one)));
+  return [value, add];
+}
+
 export function Adjust({ productId, name, stock }) {
   const { value: typed, change } = useDraft(`adjust ${productId}`, BLANK, isTyped);
   const { type, quantity, reason } = typed;
-  const [steps, setSteps] = useState([]);
+  const [steps, addStep] = useSteps(productId);
   const set = (part) => change((now) => ({ ...now, ...part }));
   const submit = (event) => {
     event.preventDefault();
-    setSteps((found) => [{ id: Date.now(), typed, type, quantity: Number(quantity), reason: reason.trim() || null }, ...found].slice(0, 5));
+    addStep({ typed, type, quantity: Number(quantity), reason: reason.trim() || null });
     // The reason was of this one only.
     set({ quantity: '', reason: '' });
   };
@@ -54,7 +74,8 @@ export function Adjust({ productId, name, stock }) {
 }
 
 function Step({ step, productId, name, onEnd }) {
-  const { state, send } = useSubmission(tellOf(`${step.type === 'count' ? 'The count' : 'The adjustment'} of ${name}`));
+  const what = `${step.type === 'count' ? 'The count' : 'The adjustment'} of ${name}`;
+  const { state, send } = useSubmission(tellOf(what, href('products', productId)), step.submission);
   const start = async () => {
     const { status } = await (step.type === 'count'
       ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })

@@ -4,8 +4,8 @@ import { call, Problem } from '../core/api.js';
 import { html, useLayoutEffect, useState } from '../core/html.js';
 import { session } from '../core/session.js';
 import { createStore, useStore } from '../core/store.js';
-import { Copy } from './basics.js';
-import { Dialog, notify } from './forms.js';
+import { Copy, Trouble } from './basics.js';
+import { Dialog } from './forms.js';
 
 const told = createStore(null);
 
@@ -45,19 +45,22 @@ function Secret({ apiKey, onClose }) {
 /** The answer that carried the secret got lost; asked again, the service tells of the key only. */
 function Lost({ apiKey, onClose }) {
   const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(null);
   // Nobody has the old secret, so nobody is shut out.
   const rotate = async () => {
     setBusy(true);
+    setProblem(null);
     try {
       showSecret((await call('POST', `/api/keys/${apiKey.id}/rotate`)).data);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      notify(error.message, 'bad');
-      setBusy(false);
+      setProblem(error);
     }
+    // Also after an answer without the secret: that of this try got lost too.
+    setBusy(false);
   };
   return html`<${Dialog} title="The secret of ${apiKey.name} got lost" onClose=${onClose}>
-    <div class="dialog-body"><p>The key is there, but the answer with its secret did not arrive, and the secret is kept nowhere. Rotate the key to get a new one.</p></div>
+    <div class="dialog-body">${problem && html`<${Trouble} error=${problem} />`}<p>The key is there, but the answer with its secret did not arrive, and the secret is kept nowhere. Rotate the key to get a new one.</p></div>
     <footer><button class="button" type="button" onClick=${onClose}>Later</button>
       <button class="button primary" type="button" disabled=${busy} onClick=${rotate}>Rotate</button></footer><//>`;
 }
