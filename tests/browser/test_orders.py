@@ -199,6 +199,44 @@ def test_adding_a_product_can_be_seen_where_it_was_pressed(
     expect(heading).to_be_in_viewport()
 
 
+def test_a_step_that_came_too_late_is_said_to_be_refused(
+    window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    order = {
+        "items": [{"productId": new_product(stock=1, name="Contested"), "quantity": 1}],
+        "customerId": "Radia",
+        "shippingAddress": "6 Main Street",
+    }
+    waits = {"Prefer": "wait=20"}
+    placed = api.post("/api/pms/orders", json=order, headers=waits).json()
+    status = f"/api/pms/orders/{placed['orderId']}/status"
+
+    def go_on(to: str) -> None:
+        assert api.patch(status, json={"status": to}, headers=waits).status_code == 200
+
+    for one in ("confirmed", "processing"):
+        go_on(one)
+    page = window(f"#/orders/{placed['orderId']}")
+
+    def overtake(route: Route) -> None:
+        go_on("shipped")
+        route.continue_()
+
+    page.route(f"**{status}", overtake)
+    page.get_by_role("button", name="Cancel order").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel order").click()
+    told = page.locator(".step-state")
+    expect(badge(page)).to_have_text("Shipped")
+    expect(told).to_contain_text("Cancel order")
+    expect(told).to_contain_text("Refused")
+    expect(told).to_contain_text("An order that is shipped cannot become cancelled.")
+    # Until the next one from here.
+    page.unroute(f"**{status}")
+    page.get_by_role("button", name="Mark as delivered").click()
+    expect(badge(page)).to_have_text("Delivered")
+    expect(told).not_to_contain_text("Refused")
+
+
 def test_what_is_said_of_a_step_is_over_with_it(
     windows: Any, window: Window, api: Api, new_product: Callable[..., str]
 ) -> None:

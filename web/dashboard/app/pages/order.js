@@ -15,6 +15,8 @@ import { draftFrom, isStarted, useOrderDraft } from '../parts/order-draft.js';
 import { OrderLine } from '../parts/order-line.js';
 
 const ACTIONS = { confirmed: 'Confirm', processing: 'Begin processing', shipped: 'Ship', delivered: 'Mark as delivered', cancelled: 'Cancel order' };
+// Ended without a change.
+const REFUSED = ['failed', 'dead', 'unsent'];
 
 export function OrderPage({ id }) {
   const resource = useResource(`/api/pms/orders/${encodeURIComponent(id)}`);
@@ -98,13 +100,15 @@ function Steps({ order, onEnd }) {
     onEnd();
   };
   const next = order.allowedTransitions.filter((status) => status !== 'cancelled');
-  // What is said of a step is over with the next one, whoever made it.
-  const shown = state.phase !== 'idle' && order.status === (state.phase === 'succeeded' ? move.to : move.from);
+  // What is said of a step is over with the next one, whoever made it; but that it was refused, which
+  // the step of somebody else may be the reason of, only with the next one from here.
+  const isRefused = REFUSED.includes(state.phase);
+  const shown = state.phase !== 'idle' && (isRefused || order.status === (state.phase === 'succeeded' ? move.to : move.from));
   return html`<div class="order-steps">
     <div class="actions start">
       ${next.map((status) => html`<button key=${status} type="button" class="button primary" disabled=${busy} onClick=${() => step(status)}>${ACTIONS[status]}</button>`)}
       ${order.allowedTransitions.includes('cancelled') && html`<button type="button" class="button danger" disabled=${busy} onClick=${() => setAsking(true)}>${ACTIONS.cancelled}</button>`}
-      ${shown && html`<span class="step-state" role="status"><${StepBadge} phase=${state.phase} /> ${state.problem ? state.problem.message ?? state.problem.detail : ''}</span>`}
+      ${shown && html`<span class="step-state" role="status">${isRefused && html`<b>${ACTIONS[move.to]}</b> `}<${StepBadge} phase=${state.phase} /> ${state.problem ? state.problem.message ?? state.problem.detail : ''}</span>`}
       ${order.status === 'queued' && html`<span class="fine">It waits for its turn; its items are reserved then.</span>`}
     </div>
     ${asking && html`<${Confirm} title="Cancel this order?" action="Cancel order" onClose=${() => setAsking(false)} onConfirm=${() => step('cancelled')}>
