@@ -136,6 +136,25 @@ def test_a_new_secret_that_got_lost_is_said_to_be(
     expect(page.get_by_role("alert")).to_contain_text("its new secret got lost on the way")
 
 
+def test_a_new_secret_of_which_nothing_was_heard_is_said_to_be_lost(
+    windows: Any, key_with: Callable[[str], str]
+) -> None:
+    windows.allowed += ["401", "net::ERR_FAILED", "WebSocket"]
+    page: Page = windows.open(key_with("admin"), "#/keys")
+
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/rotate", lose_answer)
+    page.locator(".row", has_text="yours").get_by_role("button", name="Rotate").click()
+    # The list tells of it no sooner.
+    page.route("**/api/keys?*", lambda route: route.abort())
+    page.get_by_role("button", name="Give a new secret").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("its new secret got lost on the way")
+
+
 def test_an_alert_comes_and_goes_by_itself(
     window: Window, api: Api, new_product: Callable[..., str]
 ) -> None:

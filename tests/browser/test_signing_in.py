@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_pages import look
-from tests.functional.service import Api
+from tests.functional.service import Api, wait_until
 
 
 def test_an_unknown_key_is_refused_and_kept_nowhere(windows: Any) -> None:
@@ -79,6 +79,31 @@ def test_a_tab_that_was_signed_out_takes_no_key_of_another(
     expect(fresh.get_by_role("link", name="Keys")).to_have_count(0)
 
 
+def test_a_tab_that_showed_the_documents_brings_no_key_back(windows: Any, admin_key: str) -> None:
+    page: Page = windows.open(admin_key)
+    other = page.context.new_page()
+    other.goto("/")
+    expect(other.get_by_role("heading", name="Overview")).to_be_visible()
+    other.get_by_role("link", name="Documents").click()
+    expect(other.get_by_role("heading", name="Quick start")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    other.go_back()
+    expect(other.get_by_role("alert")).to_contain_text("signed out in another tab")
+    fresh = page.context.new_page()
+    fresh.goto("/")
+    expect(fresh.get_by_label("API key")).to_be_visible()
+    # Whoever signs in with it again stays so, and so do new tabs.
+    page.get_by_label("API key").fill(admin_key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    beside = page.context.new_page()
+    beside.goto("/")
+    expect(beside.get_by_role("heading", name="Overview")).to_be_visible()
+
+
 def test_a_key_that_may_only_read_is_offered_nothing_else(
     windows: Any, key_with: Callable[[str], str], new_product: Callable[..., str]
 ) -> None:
@@ -125,6 +150,40 @@ def test_a_reload_while_the_service_is_away_signs_nobody_out(
     page.unroute("**/api/keys/current")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def test_a_try_that_hung_takes_nobody_out_of_the_shell(windows: Any, admin_key: str) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page: Page = windows.open(admin_key)
+    how = "lose"
+    held: list[Route] = []
+    lost: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if how == "hold":
+            held.append(route)
+        elif how == "answer":
+            route.continue_()
+        else:
+            lost.append(route)
+            route.abort()
+
+    page.route("**/api/keys/current", answer)
+    page.reload()
+    again = page.get_by_role("button", name="Try again now")
+    expect(again).to_be_visible()
+    how = "hold"
+    # By itself, a while later.
+    wait_until(lambda: page.evaluate("true") and held)
+    how = "answer"
+    again.click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    how = "lose"
+    before = len(lost)
+    held[0].abort()
+    wait_until(lambda: page.evaluate("true") and len(lost) == before + 2)
+    page.evaluate("new Promise((go) => setTimeout(go, 200))")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
 def test_whoever_waits_for_the_service_can_sign_out(windows: Any, admin_key: str) -> None:

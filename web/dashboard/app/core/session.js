@@ -1,10 +1,12 @@
 // Who is signed in: an API key, kept as long as a tab of the dashboard is open, and what it may do.
-import { apiKey, Problem, read, useApiKey } from './api.js';
+import { apiKey, isPassing, Problem, read, useApiKey } from './api.js';
 import { connect, disconnect, reconnect } from './live.js';
 import { createStore } from './store.js';
-import { borrowed, share, tellLeft } from './tabs.js';
+import { borrowed, share, signedIn, tellLeft, wasLeft } from './tabs.js';
 
 const KEPT_AS = 'pms.key';
+// Beside it: its id, and how often it was signed out before.
+const SINCE_AS = 'pms.since';
 const AGAIN_MILLISECONDS = 4000;
 const ENDED = 'This key is no longer valid. Sign in with another one.';
 const LOST = 'Your key was rotated, but the answer with its new secret got lost on the way. Sign in with another admin key, or make one where the service runs: pms keys create.';
@@ -42,12 +44,12 @@ export async function signIn(secret) {
   return undefined;
 }
 
-async function enter(secret) {
+async function enter(secret, since) {
   useApiKey(secret, ended);
   const key = await read('/api/keys/current');
   // Signed out meanwhile, or in by another try.
   if (apiKey() !== secret || session.get().phase === 'in') return;
-  keep(secret);
+  keep(secret, since ?? signedIn(key.id));
   session.set({ phase: 'in', key, refusal: null });
   connect(secret, ended);
 }
@@ -61,10 +63,23 @@ function sentence(problem) {
 }
 
 let rotating = false;
+// The own key may have been rotated, and nobody heard of it.
+let doubtful = false;
 
 function ended() {
   // The old secret may be refused before the new one has arrived, and nobody could show that again.
-  if (!rotating) signOut(ENDED);
+  if (!rotating) signOut(doubtful ? LOST : ENDED);
+}
+
+/** Look whether the secret is still good, after a rotation without an answer. */
+async function look() {
+  try {
+    await read('/api/keys/current');
+    doubtful = false;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    if (isPassing(problem)) setTimeout(() => doubtful && look(), AGAIN_MILLISECONDS);
+  }
 }
 
 /** Have the own key rotated by `step`, which gives what the API answered, and go on with its new secret. */
@@ -75,13 +90,17 @@ export async function rotateOwn(step) {
     // Who was signed out meanwhile stays so.
     if (data.secret && session.get().phase === 'in') {
       useApiKey(data.secret);
-      keep(data.secret);
+      keep(data.secret, held()?.since);
       reconnect(data.secret);
     }
     return data;
   } catch (problem) {
     // Sent again after a lost answer it carries the secret that ended with the first time.
     if (problem.status === 401) signOut(problem.unheard ? LOST : ENDED);
+    if (problem.status === 0 && session.get().phase === 'in') {
+      doubtful = true;
+      look();
+    }
     throw problem;
   } finally {
     rotating = false;
@@ -90,8 +109,9 @@ export async function rotateOwn(step) {
 
 /** Sign out; without a refusal in the other tabs of this key too. */
 export function signOut(refusal = null) {
-  if (refusal === null) tellLeft(apiKey());
+  if (refusal === null) tellLeft({ ...held(), secret: apiKey() });
   clearTimeout(later);
+  doubtful = false;
   forget();
   disconnect();
   useApiKey(null);
@@ -104,18 +124,19 @@ let later = null;
 export async function resume() {
   clearTimeout(later);
   session.set(({ refusal }) => ({ phase: 'resuming', key: null, refusal }));
-  const secret = sessionStorage.getItem(KEPT_AS) ?? (await borrowed());
+  const { secret, since } = held() ?? (await borrowed()) ?? {};
   // Signed out meanwhile.
   if (session.get().phase !== 'resuming') return undefined;
   if (!secret) return session.set({ phase: 'out', key: null, refusal: null });
-  keep(secret);
+  if (wasLeft(since)) return signOut(LEFT);
+  keep(secret, since);
   try {
-    await enter(secret);
+    await enter(secret, since);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     if (isFinal(problem)) {
       signOut(sentence(problem));
-    } else if (apiKey() === secret) {
+    } else if (apiKey() === secret && session.get().phase !== 'in') {
       session.set({ phase: 'resuming', key: null, refusal: sentence(problem) });
       later = setTimeout(resume, AGAIN_MILLISECONDS);
     }
@@ -124,14 +145,25 @@ export async function resume() {
 }
 
 share(
-  () => (['in', 'resuming'].includes(session.get().phase) ? apiKey() : null),
+  () => (['in', 'resuming'].includes(session.get().phase) && apiKey() ? { ...held(), secret: apiKey() } : null),
   () => signOut(LEFT),
 );
 
-function keep(secret) {
+// A page that the browser had put away as it stood was told nothing meanwhile.
+addEventListener('pageshow', ({ persisted }) => persisted && wasLeft(held()?.since) && signOut(LEFT));
+
+/** What this tab keeps, `{secret, since}`; null if it is new. */
+function held() {
+  const secret = sessionStorage.getItem(KEPT_AS);
+  return secret === null ? null : { secret, since: JSON.parse(sessionStorage.getItem(SINCE_AS) ?? 'null') };
+}
+
+function keep(secret, since) {
   sessionStorage.setItem(KEPT_AS, secret);
+  if (since) sessionStorage.setItem(SINCE_AS, JSON.stringify(since));
 }
 
 function forget() {
   sessionStorage.setItem(KEPT_AS, NONE);
+  sessionStorage.removeItem(SINCE_AS);
 }
