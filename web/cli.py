@@ -160,5 +160,5 @@ def main() -> None:
       3  a rule said no, such as too little stock; nothing has changed
       4  there is no such product, order or other thing
       5  the API key is refused, or may not do this
-      6  accepted, but not ended in the time given
+      6  accepted, but not ended in the time given; or the answer got lost, and it may be
     """

@@ -9,9 +9,10 @@ from typing import IO, Any, Self
 
 import orjson
 import requests
+from urllib3.exceptions import MaxRetryError
 from uuid_utils.compat import uuid7
 
-from web.cli_errors import FAILED, KEY, REFUSED, UNKNOWN, USAGE, AwayError, CommandError
+from web.cli_errors import FAILED, KEY, REFUSED, UNKNOWN, USAGE, AwayError, CommandError, LostError
 from web.cli_output import printable
 from web.cli_target import Target
 
@@ -22,6 +23,9 @@ _PAUSE = 0.5
 _SHOWN_FAULTS = 20
 _UPLOAD_SECONDS = 120.0
 _CODES = {401: KEY, 403: KEY, 404: UNKNOWN, 409: REFUSED, 412: REFUSED, 422: USAGE}
+# What a balancer answers in the place of a service that starts again.
+_IN_ITS_PLACE = (502, 503, 504)
+_BROKEN_OFF = (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class Api:
 
         Raises:
             CommandError: it was refused, or could not be done.
+            LostError: its answer did not come.
         """
         self.target.key()
         headers = {"Idempotency-Key": str(uuid7()) if once is None else once}
@@ -132,6 +137,10 @@ class Api:
             file: is read anew if it has to be sent again.
             once: the idempotency key.
             query: the query's parameters.
+
+        Raises:
+            CommandError: it was refused, or could not be done.
+            LostError: its answer did not come.
         """
         self.target.key()
         headers = {"Idempotency-Key": once, "Content-Type": "text/csv"}
@@ -164,13 +173,17 @@ class Api:
         self, method: str, path: str, *, seconds: float = 0, also: tuple[int, ...] = (), **what: Any
     ) -> Answer:
         deadline = time.monotonic() + self._patience + seconds
+        lost: LostError | None = None
         while True:
             try:
                 return self._try(method, path, also, _READ_SECONDS + seconds, what)
             except AwayError as error:
+                if isinstance(error, LostError):
+                    lost = error
                 pause = float(error.problem.get("retryAfter", _PAUSE))
                 if not self._reached or time.monotonic() + pause > deadline:
-                    raise
+                    # Whatever became of it when it was sent again.
+                    raise lost or error from None
             time.sleep(pause)
 
     def _try(
@@ -183,18 +196,15 @@ class Api:
     def _send(
         self, method: str, path: str, patience: float, what: dict[str, Any]
     ) -> requests.Response:
-        url = self.target.url
         try:
             return self._session.request(
                 method,
-                url + path,
+                self.target.url + path,
                 timeout=(_CONNECT_SECONDS, patience),
                 # A redirection would take the key elsewhere.
                 allow_redirects=False,
                 **what,
             )
-        except requests.Timeout:
-            raise AwayError(f"{url} does not answer in time; `pms status` says more") from None
         except (requests.RequestException, UnicodeError) as error:
             raise self._unreachable(error) from None
 
@@ -206,8 +216,8 @@ class Api:
             body = response.json()
         except ValueError:
             raise self._stranger(response) from None
-        self._reached = True
         if response.ok or response.status_code in also:
+            self._reached = True
             return Answer(response.status_code, body, is_replay)
         raise self._refusal(response, body)
 
@@ -215,16 +225,24 @@ class Api:
         url = self.target.url
         if isinstance(error, requests.exceptions.SSLError):
             return CommandError(f"{url}: no safe connection: {printable(error)[:200]}")
+        # Connecting is all that is tried in vain without anything having been sent.
+        is_sent = not (error.args and isinstance(error.args[0], MaxRetryError))
+        kind = LostError if is_sent else AwayError
+        if isinstance(error, requests.Timeout):
+            return kind(f"{url} does not answer in time; `pms status` says more")
+        if isinstance(error, _BROKEN_OFF):
+            return kind(f"the answer of {url} broke off; `pms status` says more")
         if not isinstance(error, requests.ConnectionError):
             return CommandError(f"--url {url}: {printable(error)[:200]}", USAGE)
-        return AwayError(
+        return kind(
             f"no service at {url}: start it with `pms up`, or say where it is with --url, or "
             "with HOST and PORT"
         )
 
     def _stranger(self, response: requests.Response) -> CommandError:
         kind = response.headers.get("Content-Type", "nothing").partition(";")[0]
-        return CommandError(
+        is_passing = self._reached and response.status_code in _IN_ITS_PLACE
+        return (LostError if is_passing else CommandError)(
             f"{self.target.url} does not answer as Backend PMS does (HTTP {response.status_code}, "
             f"{printable(kind)[:50]}): another program may be there; say where the service is "
             "with --url, or with HOST and PORT"
@@ -233,6 +251,7 @@ class Api:
     def _refusal(self, response: requests.Response, body: Any) -> CommandError:
         if not isinstance(body, dict) or "detail" not in body:
             return self._stranger(response)
+        self._reached = True
         status, detail = response.status_code, printable(body["detail"])
         if status == 401:
             message = (
@@ -247,11 +266,12 @@ class Api:
             )
         elif status in (429, 503):
             # What may have been done is not to be asked for anew.
-            again = "" if body.get("outcome") == "unknown" else " Try again in a moment"
+            is_lost = body.get("outcome") == "unknown"
+            again = "" if is_lost else " Try again in a moment"
             message = f"the service cannot do this now: {detail}{again}"
             seconds = response.headers.get("Retry-After", "")
             after = {"retryAfter": int(seconds)} if seconds.isdigit() else {}
-            return AwayError(message, FAILED, {**body, **after})
+            return (LostError if is_lost else AwayError)(message, FAILED, {**body, **after})
         else:
             message = _faults(body.get("errors", [])) or detail
         return CommandError(message, _CODES.get(status, FAILED), body)

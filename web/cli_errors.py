@@ -1,5 +1,8 @@
 """The command line's failures: one line for people, one number for scripts."""
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # What a script finds in `$?`; `pms --help` tells the same.
@@ -32,3 +35,33 @@ class CommandError(Exception):
 
 class AwayError(CommandError):
     """The service does not answer, or not now."""
+
+
+class LostError(AwayError):
+    """What was sent may have been done: it was on its way, and its answer did not come."""
+
+
+@contextmanager
+def told_once(key: str) -> Iterator[None]:
+    """Have whoever does not learn whether a change was made told how to ask, and do it once.
+
+    To run the same command again would be another change, with another key.
+
+    Args:
+        key: the idempotency key that the change is sent with.
+
+    Raises:
+        CommandError: the answer got lost, or was not waited for.
+    """
+    try:
+        yield
+    except (LostError, KeyboardInterrupt) as reason:
+        why = str(reason).rstrip(".") or "interrupted"
+        told = reason.problem if isinstance(reason, LostError) else {}
+        title = "Not known whether it was done"
+        raise CommandError(
+            f"{why}; it is not known whether this was done: the same command with "
+            f"`--once {shlex.quote(key)}` tells, and does it once",
+            QUEUED,
+            {**told, "title": title, "idempotencyKey": key},
+        ) from None

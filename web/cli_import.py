@@ -12,7 +12,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from web.cli_client import LONG_PATIENCE, Api
-from web.cli_errors import FAILED, QUEUED, REFUSED, UNKNOWN, USAGE, CommandError
+from web.cli_errors import FAILED, QUEUED, REFUSED, UNKNOWN, USAGE, CommandError, told_once
 from web.cli_output import print_json, printable, screen
 from web.cli_product_rows import checked
 from web.cli_target import Target, at_service
@@ -55,7 +55,9 @@ def stock(
     FILE is CSV in UTF-8 with the columns sku (or productId), quantity, type (increment or
     decrement), and, if you like, reason and reference; up to 100,000 rows. A row that cannot be
     read is named, and nothing is done. Exit code 3 says that rules have refused some rows: they
-    are shown, and `POST /api/operations/ID/retry-refused` tries only them again.
+    are shown, and `POST /api/operations/ID/retry-refused` tries only them again. 6 says that it
+    is accepted, but has not ended; or that its answer got lost: the line of error then has the
+    KEY with which to ask.
 
     \b
     Examples:
@@ -66,7 +68,10 @@ def stock(
     query = {"atomic": str(atomic).lower(), "dryRun": str(dry_run).lower()}
     with Api(target, patience=LONG_PATIENCE) as api, _opened(file) as content:
         key = _key_of(content, str(time.time_ns())) if once is None else once
-        sent = api.upload("/api/inventory/adjustments", content, once=key, **query).body
+        # Who has answered once is waited for, and so the upload is sent again if need be.
+        api.health()
+        with told_once(key):
+            sent = api.upload("/api/inventory/adjustments", content, once=key, **query).body
         operation = _follow(api, sent, as_json)
     _tell_end(operation, as_json)
 

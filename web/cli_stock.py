@@ -6,9 +6,10 @@ from uuid import UUID
 
 import click
 from rich.text import Text
+from uuid_utils.compat import uuid7
 
 from web.cli_client import Api
-from web.cli_errors import QUEUED, REFUSED, UNKNOWN, USAGE, CommandError
+from web.cli_errors import QUEUED, REFUSED, UNKNOWN, USAGE, CommandError, told_once
 from web.cli_output import print_json, printable, rows, screen
 from web.cli_target import Target, at_service
 
@@ -124,7 +125,8 @@ def adjust(
 
     ID is the product's id, its SKU, or its name if only one product has it. The change is
     applied whole or refused whole: exit code 3 says that a rule refused it, such as too little
-    stock, 6 that it is accepted and in line, but has not ended within --wait seconds.
+    stock, 6 that it is accepted and in line, but has not ended within --wait seconds; or that its
+    answer got lost: the line of error then has the KEY with which to ask.
 
     \b
     Examples:
@@ -145,8 +147,10 @@ def adjust(
         }
         query = {"dryRun": "true"} if dry_run else {}
         given = {name: value for name, value in body.items() if value is not None}
+        path, key = "/api/inventory/adjust", str(uuid7()) if once is None else once
         try:
-            answer = api.send("POST", "/api/inventory/adjust", given, wait=wait, once=once, **query)
+            with told_once(key):
+                answer = api.send("POST", path, given, wait=wait, once=key, **query)
         except CommandError as error:
             if error.code == REFUSED:
                 raise CommandError(f"refused: {error}", REFUSED, error.problem) from None

@@ -14,6 +14,7 @@ import pytest
 from tests.factories.wire import Wire
 from tests.functional.flow import Flow, adjust
 from tests.functional.service import Api, Service, free_port, wait_until
+from workers.crash import EXIT_CODE
 
 _PMS = (sys.executable, "-c", "from web.cli import main; main(prog_name='pms')")
 NOWHERE = "0198c0de-0000-7000-8000-000000000000"
@@ -71,6 +72,29 @@ def test_adjust_waits_and_shows_the_end(
     assert api.get(f"/api/inventory/stock/{product}").json()["stock"] == 10
     ledger = api.get("/api/inventory/movements", params={"productId": product}).json()["items"]
     assert [row["reason"] for row in ledger if row["onHandChange"] == -3] == ["-1 broken"]
+
+
+@pytest.mark.parametrize("command", ["adjust", "import"])
+def test_what_was_accepted_without_an_answer_is_done_once(
+    service: Service, api: Api, new_product: Callable[..., str], tmp_path: Path, command: str
+) -> None:
+    product = new_product(stock=7)
+    file = tmp_path / "delivery.csv"
+    file.write_text(f"productId,quantity,type\n{product},5,increment\n")
+    words = ("adjust", product, "+5") if command == "adjust" else ("import", "stock", str(file))
+    service.stop("web")
+    service.further["web"] = {"PMS_CRASH": "accepted=1"}
+    service.start("web")
+    del service.further["web"]
+    try:
+        wait_until(lambda: _answers(api), 30)
+        running = subprocess.Popen([*_PMS, *words], env=service.env, stdout=subprocess.PIPE)
+        assert service.processes["web"].wait(20) == EXIT_CODE
+    finally:
+        service.stop("web")
+        service.start("web")
+    assert running.wait(60) == 0
+    assert api.get(f"/api/inventory/stock/{product}").json()["stock"] == 12
 
 
 def test_a_rules_no_is_code_3(pms: Pms, new_product: Callable[..., str]) -> None:
