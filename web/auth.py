@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import structlog
 from flask import Flask, current_app
 from flask.globals import request_ctx
 from sqlalchemy import Connection
@@ -20,6 +21,7 @@ from web.facts import API_KEY
 from web.settings import web_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+log = structlog.get_logger(__name__)
 
 HEADER = "X-API-Key"
 _HEADER = "HTTP_X_API_KEY"
@@ -29,6 +31,7 @@ _TRUST_SECONDS = 2.0
 # So long before that it is looked up again.
 _REFRESH_SECONDS = 0.5
 _MAX_SECRET = 200
+_FIRST_KEY = "first admin key"
 
 
 class Unauthorized(Exception):  # noqa: N818 - an answer more than an error
@@ -216,10 +219,22 @@ def hint_of(secret: str) -> str:
 
 
 def register_first_key(database: Database, secret: str) -> None:
-    """Have the key that the operator gave; nothing happens if it is there, or was rotated."""
+    """Have the key that the operator gave; nothing happens if it is there, or was rotated.
+
+    What would otherwise be found out too late is logged: that it does not open everything, or that
+    one that was given before it still does.
+    """
+    wanted = hash_secret(secret)
     with database.transaction() as connection:
-        create_key(connection, name="first admin key", scopes=["admin"], secret=secret)
-    _registered.add(hash_secret(secret))
+        made, _ = create_key(connection, name=_FIRST_KEY, scopes=["admin"], secret=secret)
+        is_spent = made is None and api_keys.is_spent(connection, wanted)
+        before = api_keys.live_admins(connection, _FIRST_KEY, made.id) if made else []
+    _registered.add(wanted)
+    if is_spent:
+        remedy = "`pms keys create NAME --scope admin` makes another"
+        log.warning("first_key_is_no_live_admin_key", remedy=remedy)
+    for key_id in before:
+        log.warning("first_key_before_is_live", remedy=f"`pms keys revoke {key_id}` ends it")
 
 
 def _is_awaited(secret_hash: bytes) -> bool:

@@ -131,6 +131,34 @@ def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
         ) from None
 
 
+def is_spent(url: str, secret: str) -> bool:
+    """Whether a first admin key has ended, or is no admin's: registering it changes nothing.
+
+    While the database cannot say it is believed to be good.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from db.models.api_key import hash_secret
+    from db.queries import api_keys
+    from db.session import Database, make_engine
+    from db.settings import DatabaseSettings
+
+    engine = make_engine(
+        DatabaseSettings(database_url=url).database_url,
+        application="pms",
+        statement_timeout_ms=_PATIENCE * 1000,
+        idle_in_transaction_ms=_PATIENCE * 1000,
+        pool_size=None,
+    )
+    try:
+        with Database(engine).transaction() as connection:
+            return api_keys.is_spent(connection, hash_secret(secret))
+    except SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()
+
+
 def answers(host: str, port: int) -> bool:
     """Whether the web process says that it serves."""
     connection = http.client.HTTPConnection(reachable(host), port, timeout=1)

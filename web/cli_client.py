@@ -254,10 +254,7 @@ class Api:
         self._reached = True
         status, detail = response.status_code, printable(body["detail"])
         if status == 401:
-            message = (
-                f"{self.target.url} refuses the key from {self.target.origin}: it is unknown, "
-                "revoked or expired; `pms keys create NAME --scope write` makes another"
-            )
+            message = self.target.refusal("write")
         elif status == 403:
             scope = printable(body.get("requiredScope", "admin"))
             message = (

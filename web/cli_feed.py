@@ -244,11 +244,7 @@ class Feed:
     def _not_connected(self) -> CommandError:
         url, code = self._target.url, _FOR_GOOD.get(self._refused)
         if self._refused == "unauthorized":
-            return CommandError(
-                f"{url} refuses the key from {self._target.origin}: it is unknown, revoked or "
-                "expired; `pms keys create NAME --scope read` makes another",
-                KEY,
-            )
+            return CommandError(self._target.refusal("read"), KEY)
         if code is not None:
             return CommandError(f"{url} refuses the connection: {self._refused}", code)
         return AwayError(

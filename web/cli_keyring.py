@@ -1,5 +1,6 @@
 """What `pms keys` does, on the database itself: the web process need not run."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import click
 from pydantic import ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from db.environment import WrongSettingsError, without_password
 from db.errors import is_unmigrated
-from db.models.api_key import ApiKey
+from db.models.api_key import ApiKey, hash_secret
 from db.queries import api_keys
 from db.session import Database, make_engine
 from db.settings import DatabaseSettings
@@ -26,7 +28,7 @@ from web.keys import rotate
 from web.schemas.base import rfc3339
 from web.schemas.faults import said
 from web.schemas.keys import KeyIn
-from workers.data_dir import StartupError
+from workers.data_dir import StartupError, write_private
 from workers.embedded import EmbeddedPostgres
 
 _BATCH = 100
@@ -77,10 +79,14 @@ def renew(key_id: UUID) -> tuple[ApiKey, str]:
         CommandError: there is no such key, or it is revoked.
     """
     with _transaction() as connection:
+        before = api_keys.find(connection, key_id)
         try:
-            return rotate(connection, key_id)
+            key, secret = rotate(connection, key_id)
         except Problem as problem:
             raise _refusal(key_id, problem) from None
+    if before is not None:
+        _replace_kept(before.secret_hash, secret)
+    return key, secret
 
 
 def end(key_id: UUID) -> ApiKey:
@@ -93,7 +99,37 @@ def end(key_id: UUID) -> ApiKey:
         key = api_keys.revoke(connection, key_id, datetime.now(UTC))
     if key is None:
         raise _refusal(key_id, not_found("key"))
+    _replace_kept(key.secret_hash, None)
     return key
+
+
+def _replace_kept(ended: bytes, successor: str | None) -> None:
+    """Keep no secret that has just ended as the one of `pms up`.
+
+    Args:
+        ended: its hash.
+        successor: what is kept instead; without one the next `pms up` makes one.
+    """
+    file = read_settings().data_dir.expanduser().absolute() / "admin-key"
+    try:
+        if hash_secret(file.read_text().strip()) != ended:
+            return
+        owner = file.stat().st_uid
+    except (OSError, UnicodeDecodeError):
+        # There is none, or it is another user's.
+        return
+    try:
+        if successor is None:
+            file.unlink()
+            told = f"{file} held it, and is removed: the next `pms up` makes another"
+        else:
+            write_private(file, successor + "\n")
+            if owner != os.geteuid():
+                os.chown(file, owner, -1)
+            told = f"{file} held the old secret, and holds the new one"
+    except OSError as error:
+        told = f"{file} holds the ended secret, and cannot be changed ({error.strerror})"
+    click.echo(told, err=True)
 
 
 def _refusal(key_id: UUID, problem: Problem) -> CommandError:

@@ -91,6 +91,8 @@ def list_keys(as_json: bool) -> None:
 def rotate_key(key_id: UUID, as_json: bool) -> None:
     """Give a key a new secret and print it, this once; the old one ends.
 
+    If it is the one that `pms up` keeps on this machine, it goes on with the new secret.
+
     The secret alone goes to the standard output, what is said about it to the standard error.
     """
     from web.cli_keyring import renew
@@ -103,7 +105,10 @@ def rotate_key(key_id: UUID, as_json: bool) -> None:
 @click.argument("key_id", metavar="ID", type=click.UUID)
 @json_option
 def revoke(key_id: UUID, as_json: bool) -> None:
-    """End a key for good; once more on a revoked one changes nothing."""
+    """End a key for good; once more on a revoked one changes nothing.
+
+    If it is the one that `pms up` keeps on this machine, its next start makes another.
+    """
     from web.cli_keyring import end
 
     key = end(key_id)

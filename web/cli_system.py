@@ -14,7 +14,7 @@ import click
 from rich.console import Console as Screen
 from rich.text import Text
 
-from web.cli_checks import answers, migrate
+from web.cli_checks import answers, is_spent, migrate
 from web.cli_settings import Settings
 from workers.console import Console, json_line
 from workers.data_dir import write_private
@@ -49,6 +49,7 @@ def _run(settings: Settings, stack: ExitStack) -> bool:
         servers = _start_servers(settings, data_dir.path, stack, env)
     _say(settings, "Bringing the database up to date ...")
     migrate(env["DATABASE_URL"])
+    spent = is_spent(env["DATABASE_URL"], settings.web.pms_api_key or env["PMS_API_KEY"])
     names = ["pms", *(program.name for program in PROGRAMS)]
     console = Console(names, as_json=settings.log_format == "json")
     if settings.log_format == "text" and sys.stdout.isatty():
@@ -63,7 +64,7 @@ def _run(settings: Settings, stack: ExitStack) -> bool:
     ).start()
     return supervisor.run(
         is_ready=lambda: answers(settings.web.host, settings.web.port),
-        announce=lambda: console.say(_announcement(settings, key_file, bool(servers))),
+        announce=lambda: console.say(_announcement(settings, key_file, spent, bool(servers))),
     )
 
 
@@ -92,40 +93,46 @@ def _say(settings: Settings, text: str) -> None:
     click.echo(json_line(text, process="pms") if settings.log_format == "json" else text)
 
 
-def _announcement(settings: Settings, key_file: Path | None, embedded: bool) -> str:
+def _announcement(settings: Settings, key_file: Path | None, is_spent: bool, embedded: bool) -> str:
     """What tells the operator where everything is and what to do first."""
     screen = Screen(highlight=False, soft_wrap=True)
     address = settings.address
+    if key_file is not None:
+        # The other commands find the service here, whatever port it was given.
+        write_private(key_file.parent / "address", address + "\n")
     if settings.log_format == "json":
         data_dir = str(settings.data_dir.expanduser().absolute()) if embedded else None
-        kept = str(key_file) if key_file else None
-        if key_file:
-            write_private(key_file.parent / "address", address + "\n")
+        kept = str(key_file) if key_file and not is_spent else None
         return json_line("running", process="pms", url=address, keyFile=kept, dataDir=data_dir)
     rows = [
         ("API", address),
         ("Dashboard", f"{address}/"),
         ("Documents", f"{address}/docs, {address}/openapi.json"),
+        ("Admin key", _shown_key(key_file, is_spent, screen.is_terminal)),
     ]
-    if key_file is None:
-        key, shown = '"$PMS_API_KEY"', "the one in PMS_API_KEY"
-    else:
-        # The other commands find the service here, whatever port it was given.
-        write_private(key_file.parent / "address", address + "\n")
-        # A terminal forgets; what goes into a log is kept and read by others.
-        key = f'"$(cat {shlex.quote(str(key_file))})"'
-        shown = f"{key_file.read_text().strip()}, kept in " if screen.is_terminal else ""
-        shown += str(key_file)
-    rows.append(("Admin key", shown))
     if embedded:
         rows.append(("Data", str(settings.data_dir.expanduser().absolute())))
-    rows.append(("Try", f"curl -H X-API-Key:{key} {address}/api/products"))
+    if not is_spent:
+        key = f"$(cat {shlex.quote(str(key_file))})" if key_file else "$PMS_API_KEY"
+        rows.append(("Try", f'curl -H X-API-Key:"{key}" {address}/api/products'))
     with screen.capture() as said:
         screen.print("\nBackend PMS is running.", style="bold green")
         for name, text in rows:
             screen.print(Text.assemble((f"  {name:<11}", "bold"), text))
         screen.print("Ctrl-C stops everything.\n")
     return said.get().removesuffix("\n")
+
+
+def _shown_key(key_file: Path | None, is_spent: bool, to_people: bool) -> str:
+    """Where the first admin key is; or, if it opens nothing any more, what to do."""
+    if key_file is None:
+        remedy = ", which has ended or is no admin's: set another" if is_spent else ""
+        return f"the one in PMS_API_KEY{remedy}"
+    if is_spent:
+        remedy = "put its successor there, or remove the file, and the next start makes another"
+        return f"the one in {key_file} has ended: {remedy}"
+    # A terminal forgets; what goes into a log is kept and read by others.
+    return (f"{key_file.read_text().strip()}, kept in " if to_people else "") + str(key_file)
 
 
 @contextmanager

@@ -28,11 +28,13 @@ class Target:
         url: where it is, without a slash at the end.
         secret: the API key; None if there is none to be found.
         origin: where the key is from, or why there is none, for messages.
+        is_kept: whether it is the one that `pms up` keeps.
     """
 
     url: str
     secret: str | None = field(repr=False)
     origin: str
+    is_kept: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -52,6 +54,21 @@ class Target:
                 USAGE,
             )
         return self.secret
+
+    def refusal(self, scope: str) -> str:
+        """What to tell when the service refuses the key.
+
+        Args:
+            scope: what another one would need.
+        """
+        remedy = f"`pms keys create NAME --scope {scope}` makes another"
+        if self.is_kept:
+            # Another one would have to be named each time.
+            remedy = "put its successor into that file, or remove it and start `pms up` again"
+        return (
+            f"{self.url} refuses the key from {self.origin}: it is unknown, revoked or expired; "
+            f"{remedy}"
+        )
 
 
 def find_target(url: str | None = None, key_file: Path | None = None) -> Target:
@@ -81,7 +98,7 @@ def find_target(url: str | None = None, key_file: Path | None = None) -> Target:
         return Target(url, None, f"the data folder's is not sent to another machine ({url})")
     kept = settings.data_dir.expanduser().absolute() / "admin-key"
     try:
-        return Target(url, kept.read_text().strip() or None, str(kept))
+        return Target(url, kept.read_text().strip() or None, str(kept), is_kept=True)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         return Target(url, None, f"{kept}, where `pms up` keeps one, cannot be read ({reason})")

@@ -35,6 +35,31 @@ def find(connection: Connection, key_id: UUID) -> ApiKey | None:
     return _key(row) if row else None
 
 
+_IS_LIVE_ADMIN = """'admin' = ANY(scopes)
+    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())"""
+
+
+def is_spent(connection: Connection, secret_hash: bytes) -> bool:
+    """Whether this is, or was, the secret of a key, and yet of no live admin key."""
+    statement = text(f"""
+        SELECT EXISTS (
+            SELECT FROM api_keys WHERE :hash = ANY(retired_hashes)
+                OR (secret_hash = :hash AND NOT ({_IS_LIVE_ADMIN}))
+        )
+    """)  # noqa: S608 - our own names
+    return bool(connection.execute(statement, {"hash": secret_hash}).scalar())
+
+
+def live_admins(connection: Connection, name: str, besides: UUID) -> list[UUID]:
+    """The live admin keys of this name but one."""
+    statement = text(f"""
+        SELECT id FROM api_keys WHERE name = :name AND id <> :besides AND {_IS_LIVE_ADMIN}
+        ORDER BY id
+    """)  # noqa: S608 - our own names
+    found = connection.execute(statement, {"name": name, "besides": besides})
+    return list(found.scalars())
+
+
 def page(connection: Connection, *, limit: int, before: UUID | None = None) -> list[ApiKey]:
     """Keys, newest first, revoked ones included."""
     statement = text(

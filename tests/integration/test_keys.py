@@ -1,18 +1,22 @@
 """API keys over HTTP and on the command line: a secret is told once and kept nowhere."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from db.models.api_key import hash_secret
 from db.session import Database
 from tests.servers import TestServers
 from web.auth import keyring, register_first_key
+from web.cli_checks import is_spent
 
 UNKNOWN = "0198c0de-0000-7000-8000-000000000000"
 FIRST = "pms_that_the_operator_has_given_and_rotates"
@@ -114,6 +118,46 @@ class TestOverHttp:
         keyring.forget()
         assert client_with(FIRST).get("/api/products").status_code == 401
         assert client_with(secret).get("/api/products").status_code == 200
+
+    @pytest.mark.parametrize("end", ["rotate", "revoke", "demote"])
+    def test_a_first_key_that_opens_nothing_is_told(
+        self, client: Any, client_with: Any, database: Database, end: str
+    ) -> None:
+        with capture_logs() as logs:
+            for _ in range(2):
+                register_first_key(database, FIRST)
+        assert logs == []
+        key_id = client_with(FIRST).get("/api/keys/current").json["id"]
+        if end == "rotate":
+            client.post(f"/api/keys/{key_id}/rotate")
+        elif end == "revoke":
+            client.delete(f"/api/keys/{key_id}")
+        else:
+            with database.transaction() as connection:
+                connection.execute(text("UPDATE api_keys SET scopes = '{write}'"))
+        with capture_logs() as logs:
+            register_first_key(database, FIRST)
+        assert [line["event"] for line in logs] == ["first_key_is_no_live_admin_key"]
+        assert is_spent(os.environ["DATABASE_URL"], FIRST)
+        assert not is_spent(os.environ["DATABASE_URL"], "pms_nobody_knows_this_key_at_all")
+
+    def test_another_first_key_tells_of_the_one_before(
+        self, client: Any, client_with: Any, database: Database
+    ) -> None:
+        register_first_key(database, FIRST)
+        first = client_with(FIRST).get("/api/keys/current").json["id"]
+        with capture_logs() as logs:
+            for _ in range(2):
+                register_first_key(database, FIRST + "-2")
+        (line,) = logs
+        assert line["event"] == "first_key_before_is_live"
+        assert line["remedy"] == f"`pms keys revoke {first}` ends it"
+        client.delete(f"/api/keys/{first}")
+        second = client_with(FIRST + "-2").get("/api/keys/current").json["id"]
+        client.delete(f"/api/keys/{second}")
+        with capture_logs() as logs:
+            register_first_key(database, FIRST + "-3")
+        assert logs == []
 
     def test_an_expired_key_is_not_rotated(self, client: Any, database: Database) -> None:
         made = client.post("/api/keys", json=READER | {"expiresAt": in_a_day()}).json
@@ -231,6 +275,28 @@ class TestCommandLine:
         assert "revoked" in refused.stderr
         told = json.loads(pms("rotate", made["id"], "--json").stdout)
         assert (told["type"], told["exitCode"]) == ("/docs/problems/key-revoked", 3)
+
+    def test_the_file_of_pms_up_follows_its_key(
+        self, pms: Callable[..., Result], tmp_path: Path
+    ) -> None:
+        file = tmp_path / "admin-key"
+        words = ("create", "first", "--scope", "admin", "--json")
+        kept, other = (json.loads(pms(*words).stdout) for _ in range(2))
+        env = {"PMS_DATA_DIR": str(tmp_path)}
+        assert pms("rotate", other["id"], **env).exit_code == 0
+        assert not file.exists()
+        file.write_text(kept["secret"] + "\n")
+        for command in ("rotate", "revoke"):
+            done = pms(command, other["id"], **env)
+            assert (done.exit_code, str(file) in done.stderr) == (0, False)
+        assert file.read_text() == kept["secret"] + "\n"
+        rotated = pms("rotate", kept["id"], **env)
+        assert file.read_text() == rotated.stdout != kept["secret"] + "\n"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert f"{file} held the old secret, and holds the new one" in rotated.stderr
+        revoked = pms("revoke", kept["id"], **env)
+        assert f"{file} held it, and is removed" in revoked.stderr
+        assert not file.exists()
 
     @pytest.mark.parametrize(
         ("given", "start"),

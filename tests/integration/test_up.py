@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from tests.servers import reachable_folder, runs, wait_until
 from web import cli_checks
@@ -129,6 +130,36 @@ def test_a_kill_leaves_nothing_and_the_next_start_finds_everything(
     assert running["url"] == f"http://127.0.0.1:{port}"
     assert running["keyFile"] == str(folder / "admin-key")
     assert {"listening", "stopping"} <= {line["event"] for line in told}
+
+
+def test_a_first_key_that_has_ended_is_not_shown(
+    up: tuple[subprocess.Popen[bytes], int], folder: Path
+) -> None:
+    process, port = up
+    key_file = folder / "admin-key"
+    headers = {"X-API-Key": key_file.read_text().strip()}
+    url = f"http://127.0.0.1:{port}/api/keys"
+    key_id = requests.get(f"{url}/current", headers=headers, timeout=10).json()["id"]
+    assert requests.delete(f"{url}/{key_id}", headers=headers, timeout=10).status_code == 204
+    process.terminate()
+    assert process.wait(20) == 0
+    with open(folder / "output", "wb") as output:
+        again = subprocess.Popen(
+            [*_PMS, "up", "--port", str(port), "--data-dir", str(folder)],
+            env=environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: b"Ctrl-C stops everything" in (folder / "output").read_bytes(), 60)
+    finally:
+        again.terminate()
+        again.wait(20)
+        key_file.unlink()
+    said = (folder / "output").read_text()
+    assert f"the one in {key_file} has ended" in said
+    assert "first_key_is_no_live_admin_key" in said
+    assert "X-API-Key" not in said
 
 
 def test_a_server_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

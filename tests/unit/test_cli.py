@@ -22,6 +22,7 @@ from web.cli_import import _put
 from web.cli_keys import _SCOPES
 from web.cli_output import duration, printable
 from web.cli_stock import Change, find_product
+from web.cli_system import _shown_key
 from web.cli_target import Target, find_target, is_local
 
 _SETTINGS = ("HOST", "PORT", "PMS_API_KEY", "PMS_DATA_DIR")
@@ -58,6 +59,28 @@ def test_the_nearest_key_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     own = tmp_path / "own"
     own.write_text("from-the-file\n")
     assert find_target(key_file=own).secret == "from-the-file"
+
+
+def test_who_is_refused_with_the_key_of_pms_up_learns_where_it_is_kept(tmp_path: Path) -> None:
+    """Another key would have to be named each time."""
+    kept = tmp_path / "admin-key"
+    kept.write_text(KEY)
+    said = find_target().refusal("write")
+    assert f"refuses the key from {kept}" in said
+    assert "put its successor into that file" in said
+    named = find_target(key_file=kept).refusal("write")
+    assert "`pms keys create NAME --scope write`" in named
+
+
+def test_a_key_that_has_ended_is_not_shown_as_one(tmp_path: Path) -> None:
+    kept = tmp_path / "admin-key"
+    kept.write_text(KEY + "\n")
+    assert _shown_key(kept, is_spent=False, to_people=True) == f"{KEY}, kept in {kept}"
+    assert _shown_key(kept, is_spent=False, to_people=False) == str(kept)
+    ended = _shown_key(kept, is_spent=True, to_people=True)
+    assert KEY not in ended
+    assert f"the one in {kept} has ended" in ended
+    assert "has ended" in _shown_key(None, is_spent=True, to_people=True)
 
 
 def test_this_machines_key_goes_to_no_other_one(tmp_path: Path) -> None:
