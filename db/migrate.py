@@ -7,8 +7,11 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from db.settings import DatabaseSettings
 
 # deadlock_detected, lock_not_available (PostgreSQL documentation, appendix A).
 _IN_THE_WAY = ("40P01", "55P03")
@@ -54,6 +57,27 @@ def _patiently(move: Callable[[Config, str], None], url: str, revision: str) -> 
 def head_revision() -> str | None:
     """The revision that this code was written for."""
     return ScriptDirectory.from_config(_config("")).get_current_head()
+
+
+def newer_revision(connection: Connection) -> str | None:
+    """The revision that the database is at, if a newer version of this code brought it there."""
+    at, head = current_revision(connection), head_revision()
+    # They are numbers in order; another program's are not.
+    if at is None or head is None or not at.isdecimal() or len(at) != len(head):
+        return None
+    return at if at > head else None
+
+
+def newer_revision_at(url: str) -> str | None:
+    """Likewise, of the database at a URL."""
+    engine = create_engine(DatabaseSettings(database_url=url).database_url, poolclass=NullPool)
+    with engine.connect() as connection:
+        return newer_revision(connection)
+
+
+def runs_on(newer: str) -> bool:
+    """Whether this code runs on a newer revision: it does on the next one, each keeps to that."""
+    return int(newer) == int(head_revision() or newer) + 1
 
 
 def current_revision(connection: Connection) -> str | None:

@@ -102,24 +102,32 @@ def check_redis(url: str) -> None:
         ) from None
 
 
-def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
+def migrate(url: str, revision: str = "head", *, down: bool = False) -> str | None:
     """Bring the database to a revision.
+
+    If a newer version has brought it to the next one, it is left there: the code of the one before
+    runs on each, so that a release can be taken back.
 
     Args:
         url: the database.
         revision: where to.
         down: whether that is back.
 
+    Returns:
+        The newer version's revision, if it was left there.
+
     Raises:
-        StartupError: it failed; the database is as it was before.
+        StartupError: it failed, or is not to be; the database is as it was before.
     """
     from alembic.util import CommandError
     from sqlalchemy.exc import DBAPIError
 
-    from db.migrate import downgrade, upgrade
+    from db.migrate import downgrade, head_revision, newer_revision_at, runs_on, upgrade
 
     try:
-        (downgrade if down else upgrade)(url, revision)
+        newer = newer_revision_at(url)
+        if newer is None:
+            (downgrade if down else upgrade)(url, revision)
     except CommandError as error:
         raise StartupError(
             f"the database cannot be brought to revision {revision}: {_first_line(error)}"
@@ -129,6 +137,13 @@ def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
             f"DATABASE_URL={_shown(url)}: the migration failed and changed nothing: "
             f"{_first_line(error.orig or error)}; `pms doctor` says more"
         ) from None
+    if newer is not None and (down or not runs_on(newer)):
+        back = revision if down else head_revision()
+        raise StartupError(
+            f"the database is at revision {newer}, which a newer version of this program has "
+            f"made: `pms migrate --down {back}` of that one takes it back"
+        )
+    return newer
 
 
 def is_spent(url: str, secret: str) -> bool:

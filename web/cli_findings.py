@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.environment import WrongSettingsError, without_password
-from db.migrate import current_revision, head_revision
+from db.migrate import current_revision, head_revision, newer_revision, runs_on
 from db.session import Database, make_engine
 from db.settings import DatabaseSettings
 from web.cli_checks import check_database, check_port, check_redis
@@ -142,6 +142,7 @@ def _inside(database: Database, shown: str) -> Iterator[Finding]:
         ).one()
         after = datetime.now(UTC)
         at, head = current_revision(connection), head_revision()
+        newer = newer_revision(connection)
     yield Finding("PostgreSQL", "ok", f"{version} at {shown}")
     if fsync != "on":
         yield Finding(
@@ -152,6 +153,13 @@ def _inside(database: Database, shown: str) -> Iterator[Finding]:
         )
     if at == head:
         yield Finding("migrations", "ok", f"at {head}, as this version needs it")
+    elif newer is not None:
+        yield Finding(
+            "migrations",
+            "note" if runs_on(newer) else "wrong",
+            f"at {newer}, which a newer version has made, needed: {head}",
+            f"start that version again, or run its `pms migrate --down {head}`",
+        )
     else:
         yield Finding(
             "migrations", "wrong", f"at {at or 'nothing'}, needed: {head}", "run `pms migrate`"

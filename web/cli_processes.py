@@ -29,11 +29,14 @@ def migrate(down: str | None, as_json: bool) -> None:
         raise click.BadParameter("must be a revision such as 0001, or base", param_hint="--down")
     url = read_settings(required=("database_url",)).database_url
     assert url is not None
-    take_to(url, down or "head", down=down is not None)
+    newer = take_to(url, down or "head", down=down is not None)
     if as_json:
         from db.migrate import head_revision
 
-        print_json({"revision": down or head_revision()})
+        print_json({"revision": newer or down or head_revision()})
+        return
+    if newer is not None:
+        click.echo(f"The database is left at {newer}, which a newer version has made.")
         return
     click.echo("The database is up to date." if down is None else f"The database is at {down}.")
 

@@ -48,7 +48,8 @@ def _run(settings: Settings, stack: ExitStack) -> bool:
             env["PMS_API_KEY"] = data_dir.secret(key_file.name, _new_key)
         servers = _start_servers(settings, data_dir.path, stack, env)
     _say(settings, "Bringing the database up to date ...")
-    migrate(env["DATABASE_URL"])
+    if newer := migrate(env["DATABASE_URL"]):
+        _say(settings, f"It is left at {newer}, which a newer version has made.")
     spent = is_spent(env["DATABASE_URL"], settings.web.pms_api_key or env["PMS_API_KEY"])
     names = ["pms", *(program.name for program in PROGRAMS)]
     console = Console(names, as_json=settings.log_format == "json")

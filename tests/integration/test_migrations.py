@@ -1,6 +1,7 @@
 """Migrations: up, down, several at once, and the same schema as the models say."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.util import CommandError
+from click.testing import CliRunner
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -20,6 +22,10 @@ from db.base import metadata
 from db.migrate import current_revision, downgrade, head_revision, upgrade
 from db.session import Database
 from db.settings import DatabaseSettings, database_settings
+from web.cli import main
+from web.cli_checks import migrate
+from web.cli_findings import database as look_at
+from workers.data_dir import StartupError
 
 NOBODY = "01900000-0000-7000-8000-000000000000"
 
@@ -115,6 +121,52 @@ def test_who_is_in_the_way_for_a_while_is_waited_for(
     engine.dispose()
     assert len(pauses) == 1
     assert "bulks" in tables(empty_url)
+
+
+def bring_to(url: str, revision: str) -> None:
+    """As another version of the program would have left it."""
+    engine = engine_of(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": revision})
+    engine.dispose()
+
+
+def state_of_migrations(url: str) -> str:
+    (finding,) = (one for one in look_at(url) if one.about == "migrations")
+    assert "a newer version has made" in finding.found
+    assert f"`pms migrate --down {head_revision()}`" in finding.remedy
+    return finding.state
+
+
+def test_what_the_next_version_has_made_is_left_to_the_one_before(empty_url: str) -> None:
+    assert migrate(empty_url) is None
+    newer = f"{int(head_revision() or 0) + 1:04}"
+    bring_to(empty_url, newer)
+    assert migrate(empty_url) == newer
+    assert state_of_migrations(empty_url) == "note"
+    done = CliRunner().invoke(main, ["migrate"], env={"DATABASE_URL": empty_url})
+    assert (done.exit_code, newer in done.stdout) == (0, True)
+    told = CliRunner().invoke(main, ["migrate", "--json"], env={"DATABASE_URL": empty_url})
+    assert json.loads(told.stdout) == {"revision": newer}
+    with pytest.raises(StartupError, match=f"{newer}, which a newer .*`pms migrate --down 0007`"):
+        migrate(empty_url, "0007", down=True)
+
+
+def test_what_a_much_newer_version_has_made_is_named(empty_url: str) -> None:
+    upgrade(empty_url)
+    newer = f"{int(head_revision() or 0) + 2:04}"
+    bring_to(empty_url, newer)
+    back = f"`pms migrate --down {head_revision()}` of that one takes it back"
+    with pytest.raises(StartupError, match=f"{newer}, which a newer version .*{back}"):
+        migrate(empty_url)
+    assert state_of_migrations(empty_url) == "wrong"
+
+
+def test_another_programs_database_is_not_taken_for_a_newer_one(empty_url: str) -> None:
+    upgrade(empty_url)
+    bring_to(empty_url, "f00dcafe1234")
+    with pytest.raises(StartupError, match="cannot be brought to revision head"):
+        migrate(empty_url)
 
 
 # A revision that was landed is never changed again: what comes later is a revision of its own.
