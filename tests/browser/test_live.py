@@ -1,5 +1,6 @@
 """Always honest: live, or said not to be; after a break what was missed is there."""
 
+import json
 import os
 import signal
 import time
@@ -85,6 +86,11 @@ _FOLLOW = """async () => {
         window.live.follow(topic, null, ({ event }) => event && told.push(event.position));
     }
 }"""
+_AWAIT_SNAPSHOT = """async (id) => {
+    const files = performance.getEntriesByType('resource').map((one) => one.name);
+    const { follow } = await import(files.find((name) => name.endsWith('/core/live.js')));
+    await new Promise((go) => follow('operation', id, ({ snapshot }) => snapshot && go()));
+}"""
 _ROUND = "window.live.connection.get().round"
 
 
@@ -125,6 +131,68 @@ def operations_head(service: Service, secret: str) -> int:
     position: int = socket.call("subscribe_operations")["position"]
     socket.close()
     return position
+
+
+def relayed(page: Page) -> list[WebSocketRoute]:
+    """The wires of the page, to be spoken into; the last one is in use."""
+    wires: list[WebSocketRoute] = []
+
+    def relay(wire: WebSocketRoute) -> None:
+        wire.connect_to_server()
+        wires.append(wire)
+
+    page.route_web_socket("**/socket.io/**", relay)
+    page.reload()
+    page.get_by_text("Live", exact=True).wait_for()
+    return wires
+
+
+def tell(wire: WebSocketRoute, **told: Any) -> None:
+    """An event of an operation, far on in a stream that is none of this key's."""
+    event = {"position": 1_000_000, "cursor": f"{'0' * 12}.1000000.", **told}
+    wire.send("42" + json.dumps(["operation_update", event]))
+
+
+def test_the_last_that_is_told_of_anothers_operation_hides_none_of_ones_own(
+    window: Window, service: Service, admin_key: str, new_product: Callable[..., str]
+) -> None:
+    product_id = new_product(stock=1, lowStockThreshold=0)
+    page = window("#/orders")
+    wires = relayed(page)
+    page.evaluate(_FOLLOW)
+
+    def hears_the_next_end() -> None:
+        adjust(Api(service.url, admin_key), product_id)
+        head = operations_head(service, admin_key)
+        wait_until(lambda: page.evaluate("window.heard.operations.at(-1)") == head)
+
+    hears_the_next_end()
+    # It was on its way when that one was followed no more.
+    tell(wires[-1], operationId=product_id, status="queued")
+    hears_the_next_end()
+
+
+def test_who_looks_back_at_once_sees_how_far_it_is_by_now(
+    window: Window, api: Api, service: Service, new_product: Callable[..., str]
+) -> None:
+    row = {"productId": new_product(name="Half way"), "quantity": 1, "type": "increment"}
+    page = window("#/orders")
+    service.stop("worker")
+    try:
+        made = api.post("/api/inventory/adjustments", json=[row] * 10).json()["id"]
+        page.goto(f"/#/operations/{made}")
+        wires = relayed(page)
+        bar = page.get_by_role("progressbar")
+        expect(bar).to_have_attribute("aria-valuenow", "0")
+        page.evaluate(_AWAIT_SNAPSHOT, made)
+        tell(wires[-1], operationId=made, status="queued", progress={"done": 6, "total": 10})
+        expect(bar).to_have_attribute("aria-valuenow", "6")
+        page.get_by_role("link", name="Operations").last.click()
+        expect(page.get_by_role("heading", name="Operations")).to_be_visible()
+        page.go_back()
+        expect(bar).to_have_attribute("aria-valuenow", "6")
+    finally:
+        service.start("worker")
 
 
 def test_a_web_process_that_hangs_is_noticed(

@@ -10,6 +10,8 @@ const EVENTS = {
   system_alert: ['system', null],
 };
 const NAMED_BY = { inventory: 'productId', product: 'productId', order: 'orderId', operation: 'operationId' };
+// Whose events keep the snapshot new for who comes later.
+const RENEWED = ['inventory', 'order', 'operation'];
 const ANSWER_MILLISECONDS = 10000;
 // Who looks back at once finds the subscription still there.
 const LINGER_MILLISECONDS = 4000;
@@ -219,17 +221,20 @@ function received(event, data) {
 // A cursor begins with what tells its stream from all others.
 const streamOf = (cursor) => cursor.split('.')[0];
 
-/** An event of one's own operations may be one of an operation that is followed, and the other way round. */
+/**
+ * An event of one's own operations may be one of an operation that is followed, and the other way
+ * round; the last ones of somebody else's come after that is followed no more.
+ */
 function take(entry, data, mayBeOfOther = false) {
   if (!entry || data.position <= entry.position) return;
-  if (mayBeOfOther && (!entry.cursor || streamOf(entry.cursor) !== streamOf(data.cursor))) return;
+  if (entry.topic === 'operations' && (entry.cursor ? streamOf(entry.cursor) !== streamOf(data.cursor) : mayBeOfOther)) return;
   // What tells of an operation that is followed may be ahead of what was missed of all of them.
   if (mayBeOfOther && entry.isBehind && data.position !== entry.position + 1) return;
   entry.position = data.position;
   entry.cursor = data.cursor;
   if (catching?.waiting.has(entry)) catching.events += 1;
   entry.latest = data;
-  if (entry.topic === 'inventory' && entry.snapshot) entry.snapshot = { ...entry.snapshot, ...data };
+  if (RENEWED.includes(entry.topic) && entry.snapshot) entry.snapshot = { ...entry.snapshot, ...data };
   tell(entry, { event: data });
 }
 
