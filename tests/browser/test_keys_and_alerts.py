@@ -232,6 +232,9 @@ def test_an_open_alert_says_how_many_are_left_now(
     expect(of_it).to_contain_text("2 left")
     expect(row.locator('[data-name="Left"]')).to_contain_text("2")
     expect(line).to_contain_text("2 left")
+    changed = api.patch(f"/api/pms/products/{product_id}", json={"lowStockThreshold": 8})
+    assert changed.status_code == 200
+    expect(of_it).to_contain_text("2 left, threshold 8")
     expect(listed.locator(".fresh")).to_contain_text("Read")
     expect(overview.locator(".page-head")).to_contain_text("Stock as of")
 

@@ -282,6 +282,32 @@ def test_a_conflict_that_cannot_be_read_is_said(
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
 
 
+def test_a_conflict_leads_back_to_what_was_typed(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed += ["412", "409"]
+    new_product(sku="TAKEN-2")
+    product_id = new_product(name="Two troubles", price=5)
+    page = window(f"#/products/{product_id}")
+    page.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("SKU").fill("TAKEN-2")
+    dialog.get_by_label("Description").fill("Long thought about")
+    assert api.patch(f"/api/pms/products/{product_id}", json={"price": 6}).status_code == 200
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Save mine on top").click()
+    expect(dialog.get_by_role("alert").first).to_contain_text("another product")
+    dialog.get_by_role("button", name="Back to my fields").click()
+    expect(dialog.get_by_label("Description")).to_have_value("Long thought about")
+    dialog.get_by_label("SKU").fill("FREE-2")
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Save mine on top").click()
+    expect(dialog).to_have_count(0)
+    found = api.get(f"/api/products/{product_id}").json()
+    assert (found["sku"], found["price"]) == ("FREE-2", 6)
+    assert found["description"] == "Long thought about"
+
+
 def test_the_keyboard_goes_on_at_the_heading_after_publishing(
     window: Window, new_product: Callable[..., str]
 ) -> None:

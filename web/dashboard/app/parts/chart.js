@@ -8,6 +8,10 @@ import { colourOf, themeChanges } from './theme.js';
 const STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 // Of time: no label names less than a second.
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, ...[1, 2, 3, 7, 14, 30, 60, 90, 180, 365].map((days) => days * 86400)];
+const DAY_SECONDS = 86400;
+/** An axis of time that is longer than this names days, and no times. */
+export const DAYS_ALONE_SECONDS = 2 * DAY_SECONDS;
+const DAYS = SECONDS.filter((step) => step >= DAY_SECONDS);
 const COLOURS = { first: '--chart-1', second: '--chart-2', warn: '--chart-warn', bad: '--bad' };
 const FONT = '12px system-ui, sans-serif';
 
@@ -94,7 +98,7 @@ function optionsOf(series, texts, time, height, width, setPointed, fixed) {
         stroke: ink, font: FONT, grid: { show: false }, ticks: { show: false }, size: 30, gap: 6, space: time ? 90 : 64,
         ...(time ? {} : { incrs: [1, 2, 3, 5, 7, 10, 14, 30, 60, 90, 180, 365], values: (_, places) => places.map((at) => (Number.isInteger(at) ? texts.current.axis(at) ?? '' : '')) }),
         ...(fixed ? { splits: (plot) => texts.current.splits(plot.width) } : {}),
-        ...(time ? { incrs: SECONDS, values: (_, places) => places.map((at) => texts.current.axis(null, at)) } : {}),
+        ...(time ? { incrs: (plot, axis, low, high) => (high - low > DAYS_ALONE_SECONDS ? DAYS : SECONDS), values: (_, places) => places.map((at) => texts.current.axis(null, at)) } : {}),
       },
       { stroke: ink, font: FONT, grid, ticks: { show: false }, size: widthOf, gap: 8, space: 44, incrs: STEPS, values: (_, found) => found.map(text) },
     ],

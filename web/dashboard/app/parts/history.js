@@ -3,7 +3,7 @@ import { clock, dateTime, number, plural } from '../core/format.js';
 import { html, useEffect, useMemo, useState } from '../core/html.js';
 import { useNow } from '../core/store.js';
 import { Card, Choice, Empty, Loaded } from './basics.js';
-import { Chart } from './chart.js';
+import { Chart, DAYS_ALONE_SECONDS } from './chart.js';
 
 const DAY_SECONDS = 86400;
 const DAY = new Intl.DateTimeFormat(navigator.languages, { day: 'numeric', month: 'short' });
@@ -15,6 +15,8 @@ const MOST = 500;
 const LEAST_MARGIN_SECONDS = 5;
 const MARGIN = 0.02;
 const EDGE_MILLISECONDS = 30000;
+
+const isMidnight = (moment) => moment.getHours() + moment.getMinutes() + moment.getSeconds() === 0;
 
 const secondsOf = (item) => new Date(item.createdAt).getTime() / 1000;
 
@@ -45,7 +47,10 @@ function noteOf(items, done, span, from, reaches) {
 function Drawn({ items, from, now, note }) {
   const { xs, series } = useMemo(() => drawn(items, from, now), [items, from, now]);
   const width = xs.at(-1) - xs[0];
-  const axis = (index, at) => (width > 2 * DAY_SECONDS ? DAY.format((at ?? xs[index]) * 1000) : clock((at ?? xs[index]) * 1000, width < 600 ? 'medium' : 'short'));
+  const axis = (index, at) => {
+    const moment = new Date((at ?? xs[index]) * 1000);
+    return width > DAYS_ALONE_SECONDS || isMidnight(moment) ? DAY.format(moment) : clock(moment, width < 600 ? 'medium' : 'short');
+  };
   return html`<${Chart} label="Stock over time" xs=${xs} series=${series} time=${true} height=${200} axis=${axis} table=${false}
       tip=${(index) => dateTime(xs[index] * 1000)} format=${(value) => number(value)} />
     <p class="legend"><span><i class="swatch first area"></i>Can be sold</span><span><i class="swatch second dashed"></i>In the house</span>

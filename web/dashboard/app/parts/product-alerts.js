@@ -5,12 +5,12 @@ import { usePages } from '../core/pages.js';
 import { Ago, Badge, Card, Loaded } from './basics.js';
 import { useAfter } from './after.js';
 
-/** `stock` is what is known of it now: an alert says it as of when it was last looked at. */
+/** `product` and `stock` are what is known of it now: an alert says it as of when it was last looked at. */
 export function ProductAlerts({ product, stock }) {
   const pages = usePages('/api/inventory/alerts', { productId: product.id, status: 'all' }, { limit: 10 });
   useAfter('system', null, 600, pages.reload, (event) => event.productId === product.id);
   const resource = { data: pages.loading ? null : pages.items, error: pages.error, loading: pages.loading, reload: pages.reload };
-  return html`<${Card} title="Alerts"><${Loaded} resource=${resource} rows=${2}>${(items) => html`<${Found} items=${items} pages=${pages} now=${stock?.stock} />`}<//><//>`;
+  return html`<${Card} title="Alerts"><${Loaded} resource=${resource} rows=${2}>${(items) => html`<${Found} items=${items} pages=${pages} now=${{ stock: stock?.stock, threshold: product.lowStockThreshold }} />`}<//><//>`;
 }
 
 function Found({ items, pages, now }) {
@@ -21,10 +21,10 @@ function Found({ items, pages, now }) {
     ${!pages.done && html`<p class="more"><button class="button small" type="button" onClick=${pages.more}>Show older ones</button></p>`}`;
 }
 
-function Row({ alert, now }) {
+function Row({ alert, now = {} }) {
   const { severity, stock, threshold, raisedAt, resolvedAt } = alert;
   const lasts = resolvedAt && new Date(resolvedAt) - new Date(raisedAt);
   return html`<li><${Badge} status=${severity} tone=${resolvedAt ? 'plain' : undefined} />
-    <span class="grow fine">${resolvedAt ? (lasts < 1000 ? 'over at once' : `over after ${duration(lasts)}`) : `${number(now ?? stock)} left, threshold ${number(threshold)}`}</span>
+    <span class="grow fine">${resolvedAt ? (lasts < 1000 ? 'over at once' : `over after ${duration(lasts)}`) : `${number(now.stock ?? stock)} left, threshold ${number(now.threshold ?? threshold)}`}</span>
     <span class="fine when"><${Ago} at=${resolvedAt ?? raisedAt} /></span></li>`;
 }

@@ -86,10 +86,11 @@ export function ProductEdit({ product, onSaved, onClose }) {
         ${theirs ? html`<${Conflict} fields=${fields} base=${base} theirs=${theirs} />`
           : html`<${ProductFields} fields=${fields} onChange=${setFields} errors=${problem?.fieldErrors()} />`}
       </div>
-      ${theirs ? html`<footer>
+      ${theirs ? html`<footer key="theirs">
           <button class="button" type="button" onClick=${takeTheirs}>Start from theirs</button>
+          <button class="button" type="button" onClick=${() => setTheirs(null)}>Back to my fields</button>
           <button class="button primary" type="button" disabled=${busy} onClick=${() => save(theirs.version)}>Save mine on top</button>
-        </footer>` : html`<footer>
+        </footer>` : html`<footer key="mine">
           <button class="button" type="button" onClick=${leave}>Cancel</button>
           <button class="button primary" disabled=${busy}>${busy ? 'Saving…' : 'Save'}</button>
         </footer>`}
