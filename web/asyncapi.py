@@ -35,11 +35,12 @@ before it is subscribed to.
 _ANSWERS: tuple[type[BaseModel], ...] = (SubscribedAck, UnsubscribedAck, ErrorAck)
 
 
-def document(host: str) -> dict[str, Any]:
+def document(host: str, *, secure: bool = False) -> dict[str, Any]:
     """The AsyncAPI document of this service.
 
     Args:
         host: under which it is reached, with the port.
+        secure: whether over TLS.
     """
     messages = {**_events(), **_client_messages(), **_answers()}
     return {
@@ -54,7 +55,7 @@ def document(host: str) -> dict[str, Any]:
             "service": {
                 "host": host,
                 "pathname": "/socket.io",
-                "protocol": "ws",
+                "protocol": "wss" if secure else "ws",
                 "description": "Socket.IO 4, by websocket or long polling",
                 "security": [{"$ref": "#/components/securitySchemes/token"}],
             }

@@ -28,6 +28,7 @@ _HEADERS = [
     }.items()
 ]
 _ONE_YEAR = "max-age=31536000"
+_SCHEMES = ("http", "https")
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -61,7 +62,7 @@ def safe_headers(environ: Environ, given: set[str]) -> Iterator[tuple[str, str]]
     for low, header in _HEADERS:
         if low not in given:
             yield header
-    if _came_over_tls(environ):
+    if scheme(environ) == "https":
         yield "Strict-Transport-Security", _ONE_YEAR
     if web_settings().cors_origins:
         yield "Vary", "Origin"
@@ -79,21 +80,36 @@ def unsniffed(start_response: Callable[..., Any]) -> Callable[..., Any]:
     return start
 
 
-def socket_origins(allowed: list[str]) -> Callable[[str | None, dict[str, Any]], bool] | None:
+def socket_origins(allowed: list[str]) -> Callable[[str | None, Environ], bool]:
     """Who may open a socket: always the pages of the same host, and those that may call.
 
     Returns:
-        What the Socket.IO server wants to know; None stands for the same host alone.
+        What the Socket.IO server asks. Its own answer would go by the scheme too, of which this
+        process knows only what a proxy in front of it cares to tell.
     """
-    if not allowed:
-        return None
 
-    def may_open(origin: str | None, environ: dict[str, Any]) -> bool:
-        host = environ.get("HTTP_X_FORWARDED_HOST") or environ.get("HTTP_HOST")
-        own = (f"http://{host}", f"https://{host}")
-        return origin is not None and (origin in own or origin in allowed or "*" in allowed)
+    def may_open(origin: str | None, environ: Environ) -> bool:
+        if origin is None:
+            return False
+        hosts = (environ.get("HTTP_HOST"), _first(environ.get("HTTP_X_FORWARDED_HOST")))
+        own = [f"{one}://{host}" for one in _SCHEMES for host in hosts if host]
+        return origin in own or origin in allowed or "*" in allowed
 
     return may_open
+
+
+def scheme(environ: Environ) -> str:
+    """How the client came, ``http`` or ``https``: a proxy tells, where one stands in front.
+
+    A lie about this harms only who tells it: no browser remembers what it is told of TLS without.
+    """
+    told = _first(environ.get("HTTP_X_FORWARDED_PROTO")) or environ["wsgi.url_scheme"]
+    return "https" if told.lower() == "https" else "http"
+
+
+def _first(told: str | None) -> str:
+    """Of what several proxies have told, what the first of them did, which the client spoke to."""
+    return told.partition(",")[0].strip() if told else ""
 
 
 def _is_allowed_origin(environ: Environ) -> bool:
@@ -103,8 +119,3 @@ def _is_allowed_origin(environ: Environ) -> bool:
     allowed = web_settings().cors_origins
     # A key is no cookie: any page that may call has to have been given one.
     return origin in allowed or "*" in allowed
-
-
-def _came_over_tls(environ: Environ) -> bool:
-    """A lie about this harms only who tells it: the header is not remembered over plain HTTP."""
-    return environ["wsgi.url_scheme"] == "https" or environ.get("HTTP_X_FORWARDED_PROTO") == "https"

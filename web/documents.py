@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from web import asyncapi
 from web.auth import needs
+from web.browsers import scheme
 from web.errors import not_found
 from web.problems import PROBLEMS, example_of, title_of
 from web.schemas.sockets import TOPICS, ErrorCode
@@ -117,7 +118,8 @@ def read_sockets() -> Response:
 @blueprint.doc(hide=True)
 def read_asyncapi() -> Response:
     """What goes over the sockets, for programs: AsyncAPI 3."""
-    body = orjson.dumps(asyncapi.document(request.host), option=orjson.OPT_INDENT_2)
+    found = asyncapi.document(request.host, secure=scheme(request.environ) == "https")
+    body = orjson.dumps(found, option=orjson.OPT_INDENT_2)
     return Response(body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
@@ -174,7 +176,7 @@ def _prose(text: str) -> Markup:
 
 def _snippets(begin: str) -> dict[str, str]:
     """The snippets whose names begin so, by language, for the address of this request."""
-    address = request.host_url.rstrip("/")
+    address = f"{scheme(request.environ)}://{request.host}"
     return {
         path.suffix[1:]: path.read_text().replace(_WRITTEN_FOR, address)
         for path in sorted(_SNIPPETS.glob(f"{begin}*"))

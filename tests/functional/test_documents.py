@@ -102,6 +102,20 @@ def test_the_first_steps_are_the_readmes(service: Service) -> None:
     assert all(block in README.replace("http://localhost:8000", service.url) for block in shown)
 
 
+@pytest.mark.parametrize("told", ["https", "HTTPS", "https, http"])
+@pytest.mark.parametrize("path", ["/docs", "/docs/sockets"])
+def test_behind_tls_nobody_is_taught_to_send_a_key_in_the_clear(
+    service: Service, path: str, told: str
+) -> None:
+    proxied = {"Host": "shop.example", "X-Forwarded-Proto": told}
+    page = requests.get(service.url + path, headers=proxied, timeout=10)
+    assert "https://shop.example" in page.text
+    assert "http://shop.example" not in page.text
+    assert page.headers["Strict-Transport-Security"]
+    plain = requests.get(service.url + path, headers={"Host": "shop.example"}, timeout=10)
+    assert "http://shop.example" in plain.text
+
+
 Printed = Callable[[], list[Any]]
 
 

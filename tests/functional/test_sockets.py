@@ -125,6 +125,33 @@ def test_a_bad_token_is_told_so(connect: Connect, token: Any) -> None:
     assert connect(token).welcome == '44{"message":"unauthorized"}'
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "wanted"),
+    [
+        ({"Host": "shop.example"}, "http://shop.example", 200),
+        # Behind TLS, whether the proxy says so or not.
+        ({"Host": "shop.example"}, "https://shop.example", 200),
+        ({"Host": "shop.example:8443"}, "https://shop.example:8443", 200),
+        ({"Host": "shop.example", "X-Forwarded-Proto": "https"}, "https://shop.example", 200),
+        ({"X-Forwarded-Host": "shop.example, inner"}, "https://shop.example", 200),
+        ({"Host": "shop.example", "X-Forwarded-Host": "inner"}, "https://shop.example", 200),
+        ({"Host": "shop.example"}, "https://evil.example", 400),
+        ({"Host": "shop.example"}, "https://shop.example:8443", 400),
+        ({"Host": "shop.example"}, "null", 400),
+        ({"Host": "shop.example"}, "https://", 400),
+    ],
+)
+def test_pages_of_the_same_host_may_open_sockets(
+    service: Service, host: dict[str, str], origin: str, wanted: int
+) -> None:
+    polled = requests.get(
+        service.url + "/socket.io/?EIO=4&transport=polling",
+        headers={**host, "Origin": origin},
+        timeout=10,
+    )
+    assert polled.status_code == wanted, polled.text
+
+
 def test_a_snapshot_then_every_event(
     connect: Connect, api: Api, new_product: Callable[..., str]
 ) -> None:

@@ -115,6 +115,18 @@ def test_it_is_as_the_standard_has_it(document: dict[str, Any]) -> None:
         assert resolved(document, reference), reference
 
 
+def test_behind_tls_the_protocol_is_that_of_the_client(
+    session_app: Any, document: dict[str, Any]
+) -> None:
+    behind = session_app.test_client().get(
+        "/asyncapi.json", base_url="http://shop.example", headers={"X-Forwarded-Proto": "https"}
+    )
+    server = behind.json["servers"]["service"]
+    assert (server["protocol"], server["host"]) == ("wss", "shop.example")
+    assert document["servers"]["service"]["protocol"] == "ws"
+    jsonschema_rs.validate(ASYNCAPI_3, behind.json)
+
+
 def test_operations_use_messages_of_their_channel(document: dict[str, Any]) -> None:
     """An operation's messages are references into its channel (Operation Object, messages)."""
     for operation in document["operations"].values():
