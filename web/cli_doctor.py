@@ -22,8 +22,8 @@ def doctor(target: Target, as_json: bool) -> None:
     """Check this installation: each finding comes with what to do about it.
 
     Looks at the settings, Python and its packages, the disk of the data folder, PostgreSQL
-    (version, migrations, clock, durability), Redis, the port, the running service and the key.
-    It changes nothing, and runs beside a running service as well as without one.
+    (version, sessions, migrations, clock, durability), Redis, the port, the running service and
+    the key. It changes nothing, and runs beside a running service as well as without one.
 
     Exit code 0: nothing is wrong (notes are no harm). 1: something is. 2: a setting is refused;
     its line says which.

@@ -33,6 +33,15 @@ _OLDEST_REDIS = 6
 _LITTLE_SPACE, _TOO_LITTLE_SPACE = 2 * 2**30, 256 * 2**20
 _CLOCK_NOTED, _CLOCK_WRONG = 1.0, 30.0
 _PATIENCE = 5
+_PATIENCE_MS = _PATIENCE * 1000
+# What each connection of ours asks for, as the server then says that it is.
+_ASKED = {
+    "statement_timeout": str(_PATIENCE_MS),
+    "idle_in_transaction_session_timeout": str(_PATIENCE_MS),
+    "synchronous_commit": "on",
+}
+_SESSION = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+_NO_POOLER = "connect to PostgreSQL itself: a pooler drops what each connection asks for"
 # Longer than the largest upload takes, or an operation that has to be tried three times.
 _STANDS_STILL = 90.0
 
@@ -112,15 +121,18 @@ def database(url: str) -> Iterator[Finding]:
         # The way to name the driver is the settings' business.
         DatabaseSettings(database_url=url).database_url,
         application="pms-doctor",
-        statement_timeout_ms=_PATIENCE * 1000,
-        idle_in_transaction_ms=_PATIENCE * 1000,
+        statement_timeout_ms=_PATIENCE_MS,
+        idle_in_transaction_ms=_PATIENCE_MS,
         pool_size=None,
     )
     try:
         yield from _inside(Database(engine), without_password(url))
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        yield Finding("PostgreSQL", "wrong", reason, "see the server's own log")
+        # So poolers call what they do not pass on.
+        is_pooler = "startup parameter" in reason
+        remedy = _NO_POOLER if is_pooler else "see the server's own log"
+        yield Finding("PostgreSQL", "wrong", reason, remedy)
     finally:
         engine.dispose()
 
@@ -141,9 +153,11 @@ def _inside(database: Database, shown: str) -> Iterator[Finding]:
             )
         ).one()
         after = datetime.now(UTC)
+        kept = {row[0]: row[1] for row in connection.execute(_SESSION, {"names": list(_ASKED)})}
         at, head = current_revision(connection), head_revision()
         newer = newer_revision(connection)
     yield Finding("PostgreSQL", "ok", f"{version} at {shown}")
+    yield _session(kept)
     if fsync != "on":
         yield Finding(
             "durability",
@@ -165,6 +179,18 @@ def _inside(database: Database, shown: str) -> Iterator[Finding]:
             "migrations", "wrong", f"at {at or 'nothing'}, needed: {head}", "run `pms migrate`"
         )
     yield _clock((theirs - before).total_seconds(), (after - before).total_seconds())
+
+
+def _session(kept: dict[str, str]) -> Finding:
+    """No worker that freezes may hold the line, and no `202` go by a lax default of the server."""
+    lost = [
+        f"{name} is {kept.get(name)}, asked for: {asked}"
+        for name, asked in _ASKED.items()
+        if kept.get(name) != asked
+    ]
+    if lost:
+        return Finding("session", "wrong", "; ".join(lost), _NO_POOLER)
+    return Finding("session", "ok", "has the time-outs and the durability that it asked for")
 
 
 def _clock(ahead: float, took: float) -> Finding:
