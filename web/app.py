@@ -36,6 +36,7 @@ from web.envelope import WSGI, Envelope
 from web.errors import init_errors
 from web.health import Probes
 from web.limits import init_limits
+from web.neighbours import Neighbours
 from web.openapi import init_openapi
 from web.queries import init_queries
 from web.services import Services, init_services
@@ -84,6 +85,7 @@ class Web:
     pages: WSGI
     services: Services
     sockets: Sockets
+    neighbours: Neighbours
 
     def start(self) -> None:
         """Register the operator's key and begin what runs in the background."""
@@ -95,6 +97,7 @@ class Web:
         services.cache.start()
         self.sockets.start()
         services.probes.start()
+        self.neighbours.start()
 
     def _register_first_key(self) -> None:
         """As soon as the database is there: until then `/health` says that it is not."""
@@ -115,6 +118,7 @@ class Web:
         self.sockets.stop()
         self.services.cache.stop()
         self.services.probes.stop()
+        self.neighbours.stop()
 
 
 def create_web(async_mode: str = "eventlet") -> Web:
@@ -148,7 +152,7 @@ def create_web(async_mode: str = "eventlet") -> Web:
         probes=Probes(database, redis_url, sockets.total_connections, waker),
     )
     init_services(app, services)
-    return Web(app, pages, services, sockets)
+    return Web(app, pages, services, sockets, Neighbours(database))
 
 
 def _create_app(settings: WebSettings) -> APIFlask:

@@ -26,6 +26,7 @@ from web.cli_client import Api
 from web.cli_errors import AwayError, CommandError
 from web.cli_output import duration
 from web.cli_target import Target
+from web.neighbours import present
 from workers.data_dir import StartupError
 
 _OLDEST_PYTHON = (3, 11)
@@ -204,7 +205,7 @@ def _clock(ahead: float, took: float) -> Finding:
 
 
 def redis_server(url: str) -> Iterator[Finding]:
-    """Whether Redis answers, is new enough, and forgets nothing by itself."""
+    """Whether Redis answers, is new enough, ours alone, and forgets nothing by itself."""
     try:
         check_redis(url)
     except StartupError as error:
@@ -218,6 +219,7 @@ def redis_server(url: str) -> Iterator[Finding]:
             retry=Retry(NoBackoff(), 0),
         ) as client:
             about: dict[str, Any] = client.info()
+            users = len(present(client))
     except (redis.RedisError, OSError) as error:
         yield Finding("Redis", "wrong", str(error), "start it, or correct REDIS_URL")
         return
@@ -228,6 +230,13 @@ def redis_server(url: str) -> Iterator[Finding]:
         yield Finding("Redis", "wrong", found, f"install Redis {_OLDEST_REDIS} or newer, or Valkey")
     else:
         yield Finding("Redis", "ok", found)
+    if users > 1:
+        yield Finding(
+            "installations",
+            "wrong",
+            f"{users} use this Redis database: they mix up their products, events and wake-ups",
+            "give each a Redis database of its own; who has left is forgotten in half a minute",
+        )
     policy = about.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         yield Finding(

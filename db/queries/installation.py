@@ -27,3 +27,16 @@ def epoch(connection: Connection) -> UUID:
     """What tells this installation's streams from those of a restored copy."""
     found: UUID = connection.execute(text("SELECT epoch FROM installation")).scalar_one()
     return found
+
+
+_NAME = text("""
+    SELECT concat_ws('/', epoch, (SELECT system_identifier FROM pg_control_system()),
+                     (SELECT oid FROM pg_database WHERE datname = current_database()))
+    FROM installation
+""")
+
+
+def name(connection: Connection) -> str:
+    """What tells this installation from others, and from a copy unless that is of the disk."""
+    found: str = connection.execute(_NAME).scalar_one()
+    return found
