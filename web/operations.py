@@ -17,7 +17,7 @@ from web.idempotency import answer_once
 from web.outbox import outbox
 from web.pages import cut, decode_cursor
 from web.prepared import try_again
-from web.refused import again
+from web.refused import again, kept_command
 from web.schemas.base import answer
 from web.schemas.operations import (
     LeftOut,
@@ -32,7 +32,7 @@ from web.schemas.operations import (
 from web.services import services
 from web.submit import record_for_key
 from web.tables import wants_csv
-from workers.commands import COMMANDS, AdjustMany, Command, decode
+from workers.commands import COMMANDS, AdjustMany, Command
 from workers.operators import tell_retried
 from workers.tell import Told
 
@@ -150,9 +150,5 @@ def retry_operations(body: RetryIn) -> Response:
 def _command_of(connection: Connection, operation_id: UUID) -> Command:
     kept = operations.command_of(connection, operation_id)
     assert kept is not None
-    try:
-        command = decode(*kept)
-    except (KeyError, ValueError):
-        detail = "What the operation keeps cannot be read any more."
-        raise Problem(409, "unreadable-operation", detail) from None
+    command = kept_command(*kept)
     return again(connection, command) if isinstance(command, AdjustMany) else command

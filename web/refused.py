@@ -21,7 +21,7 @@ from web.schemas.bulk import COLUMNS, RefusedPage
 from web.schemas.operations import OperationOut
 from web.services import services
 from web.tables import PAGE, keyset, table, wants_csv
-from workers.commands import AdjustMany, decode
+from workers.commands import AdjustMany, Command, decode
 
 blueprint = APIBlueprint("refused", __name__, tag="Operations")
 
@@ -39,6 +39,19 @@ def retry_refused(operation_id: UUID) -> Response:
     return try_again(
         operation_id, lambda connection: again(connection, _bulk_of(connection, operation_id))
     )
+
+
+def kept_command(kind: str, payload: dict[str, Any]) -> Command:
+    """The command that an operation keeps.
+
+    Raises:
+        Problem: another version of the service wrote it, in a form that this one does not know.
+    """
+    try:
+        return decode(kind, payload)
+    except (KeyError, ValueError):
+        detail = "What the operation keeps cannot be read any more."
+        raise Problem(409, "unreadable-operation", detail) from None
 
 
 def again(connection: Connection, old: AdjustMany) -> AdjustMany:
@@ -101,7 +114,8 @@ def _bulk_of(connection: Connection, operation_id: UUID, ended: bool = True) -> 
     """The command of a bulk.
 
     Raises:
-        Problem: there is no such operation, or it is no bulk, or (if wanted) it has not ended.
+        Problem: there is no such operation, or it is no bulk, or (if wanted) it has not ended, or
+            what it keeps cannot be read.
     """
     found = operations.find(connection, operation_id)
     kept = operations.command_of(connection, operation_id)
@@ -113,7 +127,7 @@ def _bulk_of(connection: Connection, operation_id: UUID, ended: bool = True) -> 
         raise Problem(409, "nothing-to-retry", "The operation has no rows: it is no bulk.")
     if ended and not found.ended:
         raise Problem(409, "nothing-to-retry", "The operation has not ended yet.")
-    command = decode(*kept)
+    command = kept_command(*kept)
     assert isinstance(command, AdjustMany)
     if ended and command.atomic:
         detail = "The operation was all or nothing: mend its rows and send all of them again."

@@ -188,6 +188,21 @@ def test_nothing_to_retry(client: Any, product: Product, apply_line: Callable[[]
     check_problem(client.get(f"/api/operations/{single['id']}/refused"), 404)
 
 
+def test_a_bulk_that_an_older_version_kept_is_refused_and_no_fault(
+    client: Any, product: Product, apply_line: Callable[[], None], database: Database
+) -> None:
+    sent = send(client, [row(product(), 1, "decrement")])
+    apply_line()
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            """UPDATE operations SET payload = jsonb_set(payload, '{atomic}', '"perhaps"')"""
+        )
+    again = client.post(f"/api/operations/{sent['id']}/retry-refused")
+    listed = client.get(f"/api/operations/{sent['id']}/refused")
+    for found in (again, listed):
+        assert check_problem(found, 409)["type"].endswith("/unreadable-operation")
+
+
 def test_all_or_nothing(client: Any, product: Product, apply_line: Callable[[], None]) -> None:
     mug, cup = product(stock=5), product()
     apply_line()

@@ -165,7 +165,8 @@ _OWN_HEADERS = {
 REFUSALS = {
     "adjustStock": ("insufficient-stock", "stock-changed", "stock-limit"),
     "adjustMany": ("bulk-refused",),
-    "retryRefused": ("nothing-to-retry", "already-retried"),
+    "retryRefused": ("nothing-to-retry", "already-retried", "unreadable-operation"),
+    "listRefused": ("unreadable-operation",),
     "countStock": ("count-below-reserved", "stock-changed"),
     "createOrder": ("insufficient-stock",),
     "changeOrderStatus": ("invalid-transition",),
