@@ -12,6 +12,8 @@ from db.environment import FROM_ENVIRONMENT, read_or_exit, without_password
 
 _RATE = re.compile(r"[0-9]+/(second|minute|hour|day)")
 _RATE_IN_RANGE = re.compile(r"[1-9][0-9]{0,8}/.*")
+# A browser leaves a scheme's own port out.
+_OWN_PORTS = {"http": 80, "https": 443}
 
 
 def check_rate(rate: str) -> str:
@@ -52,14 +54,19 @@ Rate = Annotated[str, AfterValidator(check_rate)]
 
 
 def _is_origin(text: str) -> bool:
-    """Whether a browser would send this as ``Origin``."""
+    """Whether a browser would send this as ``Origin``, letter for letter (RFC 6454, 6.2)."""
     try:
         parts = urlsplit(text)
-        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
         return False
-    alone = "@" not in parts.netloc and text.isprintable() and " " not in text
-    return bool(known and alone and f"{parts.scheme}://{parts.netloc}" == text)
+    if scheme not in _OWN_PORTS or not host or port == 0:
+        return False
+    sent = f"{scheme}://[{host}]" if ":" in host else f"{scheme}://{host}"
+    if port not in (None, _OWN_PORTS[scheme]):
+        sent += f":{port}"
+    # Names of other letters are sent in their ASCII form.
+    return sent == text and bool(re.fullmatch("[!-~]+", text))
 
 
 class WebSettings(BaseSettings):
@@ -84,7 +91,8 @@ class WebSettings(BaseSettings):
         for origin in origins:
             if not _is_origin(origin):
                 raise ValueError(
-                    f"{without_password(origin)!r} is no origin such as https://shop.example"
+                    f"{without_password(origin)!r} is no origin as browsers send it, in small "
+                    "letters and without the scheme's own port, such as https://shop.example"
                 )
         return origins
 

@@ -90,6 +90,12 @@ REFUSED: dict[str, dict[str, str]] = {
         "https://shop.example:port": "such as https://shop.example",
         f"https://me:{SECRET}@shop.example": "such as https://shop.example",
         "https://one.example,two": "'two' is no origin",
+        "https://Shop.example": "small letters",
+        "https://shop.example:443": "without the scheme's own port",
+        "http://shop.example:80": "without the scheme's own port",
+        "https://shop.example:0443": "without the scheme's own port",
+        "https://shop.example:": "without the scheme's own port",
+        "https://mütze.example": "as browsers send it",
     },
     "MAX_BODY_BYTES": {"1": "unset it for 1048576", "all": "1048576", "9" * 30: "1048576"},
     "MAX_BULK_BYTES": {"1": "unset it for 67108864", "all": "67108864", "9" * 30: "67108864"},
@@ -125,6 +131,12 @@ def test_what_is_not_set_is_what_most_shops_want() -> None:
     assert (web.ws_connections_per_client, web.cors_origins, web.pms_api_key) == (50, [], None)
     assert (web.shop_currency, worker.shop_timezone) == ("USD", "UTC")
     assert worker.idempotency_ttl == 24 * 60 * 60
+
+
+def test_origins_are_those_that_browsers_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = "https://shop.example, http://shop.example:8080,https://[::1]:8443,http://[::1]"
+    monkeypatch.setenv("CORS_ORIGINS", given)
+    assert read_settings().web.cors_origins == [one.strip() for one in given.split(",")]
 
 
 def test_given_servers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
