@@ -70,7 +70,8 @@ PROBLEMS: dict[str, ProblemKind] = {
     ),
     "body-too-large": ProblemKind(
         413,
-        "The body is larger than the service takes (`MAX_BODY_BYTES`).",
+        "The body is larger than the service takes: `MAX_BODY_BYTES`, or `MAX_BULK_BYTES` where"
+        " many products are adjusted at once.",
         "Send less at once: split it into several requests.",
     ),
     "uri-too-long": ProblemKind(
@@ -80,8 +81,10 @@ PROBLEMS: dict[str, ProblemKind] = {
     ),
     "unsupported-media-type": ProblemKind(
         415,
-        "The body is not said to be JSON.",
-        "Send it with `Content-Type: application/json`, without a `Content-Encoding`.",
+        "The body is said to be neither JSON nor, where many products are adjusted at once, CSV in"
+        " UTF-8; or it is packed.",
+        "Send it with `Content-Type: application/json`, or `text/csv` where that is taken, without"
+        " a `Content-Encoding`.",
     ),
     "invalid-input": ProblemKind(
         422,

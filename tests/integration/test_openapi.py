@@ -184,6 +184,22 @@ def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
         jsonschema_rs.validate(problem, example_of(code))
 
 
+def test_an_operation_that_has_ended_was_tried(spec: dict[str, Any]) -> None:
+    """`attempts` counts the one that ended it."""
+    for name in ("OperationOut", "OperationDetail"):
+        (example,) = spec["components"]["schemas"][name]["examples"]
+        assert (example["status"], example["attempts"]) == ("succeeded", 1)
+
+
+def test_what_a_setting_decides_names_it(spec: dict[str, Any]) -> None:
+    key = spec["components"]["parameters"]["IdempotencyKey"]["description"]
+    assert "`IDEMPOTENCY_TTL`" in key
+    too_large = PROBLEMS["body-too-large"].meaning
+    assert "`MAX_BODY_BYTES`" in too_large
+    assert "`MAX_BULK_BYTES`" in too_large
+    assert "`text/csv`" in PROBLEMS["unsupported-media-type"].remedy
+
+
 def test_every_body_has_an_example(spec: dict[str, Any]) -> None:
     for path, method, operation in operations(spec):
         contents = [operation["requestBody"]["content"]] if "requestBody" in operation else []

@@ -106,7 +106,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "IdempotencyKey": _parameter(
         "Idempotency-Key",
         "Such as `delivery-1`. Same key and same request (method, path, query, body): same"
-        " answer, done once. Any visible ASCII characters; remembered for a day.",
+        " answer, done once. Any visible ASCII characters; remembered for a day, or for as many"
+        " seconds as `IDEMPOTENCY_TTL` says.",
         minLength=1,
         maxLength=255,
         pattern="^[!-~]+$",
@@ -136,7 +137,7 @@ _DESCRIPTIONS = {
     409: "A rule said no; a problem with `operationId` if it was waited for",
     412: "The product has another version than the request's condition wants",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not of a type that is taken here",
     422: "Not valid; every bad field is named",
     429: "Too many requests",
     500: "Something went wrong on the side of the service",

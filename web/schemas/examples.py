@@ -48,7 +48,7 @@ _OPERATION = {
     "id": _OPERATION_ID,
     "kind": "adjust-stock",
     "status": "succeeded",
-    "attempts": 0,
+    "attempts": 1,
     "progress": None,
     "result": {"productId": _PRODUCT_ID, "stock": 10, "onHand": 10, "reserved": 0, "version": 1},
     "error": None,
