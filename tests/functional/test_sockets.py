@@ -543,7 +543,8 @@ def test_messages_over_the_rate_are_refused(connect: Connect, make_key: Callable
     answers = [one.call("subscribe_system") for one in (first, second) * 3]
     assert [one.get("ok") for one in answers] == [True] * 5 + [None]
     assert answers[5]["error"] == "rate-limited"
-    assert 1 <= answers[5]["retryAfter"] <= 60
+    # What this minute has counts on in the next, until a fifth of that is over.
+    assert 1 <= answers[5]["retryAfter"] <= 72
     first.send('42["subscribe_system"]')
     assert first.wait_for("request_error")[0]["error"] == "rate-limited"
     assert connect().call("subscribe_system")["ok"] is True
