@@ -97,7 +97,7 @@ class Acceptance:
     def _accept_alone(self, submission: Submission) -> Accepted | Exception:
         try:
             return self._commit([submission])[0]
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, Problem) as error:
             return error
 
     def _commit(self, submissions: Sequence[Submission]) -> Sequence[Accepted | Exception]:

@@ -39,7 +39,10 @@ _DETAILS = {
 
 _SOON = {"Retry-After": "1"}
 _READS = ("GET", "HEAD", "OPTIONS")
-_TOO_MUCH = "Reading this took too long; ask for less at once, such as a shorter time."
+_TOO_MUCH = (
+    "The database took too long for this. Try again; if it stays so, ask for less at once, such as"
+    " a shorter time."
+)
 _UNKNOWN = (
     "The database has not answered, so it is not known whether this was done. Send it again with"
     " the same Idempotency-Key; if it had none, look first."
@@ -168,12 +171,11 @@ def init_errors(app: Flask) -> None:
         if is_unmigrated(error):
             log.warning("database_not_migrated", remedy="run `pms migrate`")
             return unavailable("The database is not up to date yet; nothing was done.").response()
-        if is_overdue(error) and request.method in _READS:
-            log.warning("reading_took_too_long", path=request.path)
-            return unavailable(_TOO_MUCH).response()
         if is_commit_lost(error) and request.method not in _READS:
             return outcome_unknown(error).response()
         log.warning("database_away", error=_first_line(error))
+        if is_overdue(error) and request.method in _READS:
+            return unavailable(_TOO_MUCH).response()
         return unavailable().response()
 
     @app.errorhandler(Exception)

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 from uuid_utils.compat import uuid7
 
+from db.queries import acceptance
 from db.queries.orders import NewOrder, draft
 from db.session import Database, web_database
 from tests.factories.shop import new_key, new_products
@@ -20,6 +22,12 @@ from web.acceptance import Acceptance, Accepted, Prices, Submission
 from web.errors import Invalid, Problem, not_found
 from workers.commands import AdjustStock, ChangeOrderStatus, Command, CreateOrder
 from workers.dispatch import new_operation, record
+
+
+class Deadlock(psycopg2.OperationalError):  # type: ignore[misc]
+    """What the server says to one of those who wait for each other."""
+
+    pgcode = "40P01"
 
 
 class SlowDatabase(Database):
@@ -184,6 +192,27 @@ def test_without_its_database_nobody_is_tried_one_by_one(
     answers = together([adjustment(mug) for _ in range(20)])
     assert {type(one) for one in answers} == {OperationalError}
     assert slow.count == 2
+
+
+def test_an_answer_that_is_lost_to_one_who_is_tried_alone_is_only_theirs(
+    together: Together, slow: SlowDatabase, mug: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = acceptance.accept
+    lost = adjustment(mug)
+
+    def fail(connection: Connection, asked: Sequence[Any], *more: Any, **named: Any) -> Any:
+        if len(asked) > 1:
+            raise OperationalError("INSERT", {}, Deadlock("deadlock detected"))
+        if asked[0].id == lost.operation.id:
+            raise OperationalError("INSERT", {}, psycopg2.OperationalError("gone"))
+        return accept(connection, asked, *more, **named)
+
+    monkeypatch.setattr("db.queries.acceptance.accept", fail)
+    before, unknown, after = together([adjustment(mug), lost, adjustment(mug)])
+    assert isinstance(before, Accepted)
+    assert isinstance(unknown, Problem)
+    assert unknown.facts == {"outcome": "unknown"}
+    assert isinstance(after, Accepted)
 
 
 def test_what_is_durable_is_accepted_whatever_becomes_of_a_repeated_key(
