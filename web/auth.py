@@ -231,7 +231,7 @@ def register_first_key(database: Database, secret: str) -> None:
         before = api_keys.live_admins(connection, _FIRST_KEY, made.id) if made else []
     _registered.add(wanted)
     if is_spent:
-        remedy = "`pms keys create NAME --scope admin` makes another"
+        remedy = "start `pms up` anew if it keeps a newer one; else `pms keys create` makes one"
         log.warning("first_key_is_no_live_admin_key", remedy=remedy)
     for key_id in before:
         log.warning("first_key_before_is_live", remedy=f"`pms keys revoke {key_id}` ends it")

@@ -184,6 +184,11 @@ class Api:
                 if not self._reached or time.monotonic() + pause > deadline:
                     # Whatever became of it when it was sent again.
                     raise lost or error from None
+            except CommandError as error:
+                # Who refuses another try says nothing of the one before.
+                if lost is not None and error.code in (FAILED, KEY):
+                    raise lost from None
+                raise
             time.sleep(pause)
 
     def _try(

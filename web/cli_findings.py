@@ -232,7 +232,7 @@ def redis_server(url: str) -> Iterator[Finding]:
         yield Finding("Redis", "ok", found)
     if users > 1:
         yield Finding(
-            "installations",
+            "neighbours",
             "wrong",
             f"{users} use this Redis database: they mix up their products, events and wake-ups",
             "give each a Redis database of its own; who has left is forgotten in half a minute",

@@ -106,11 +106,14 @@ def end(key_id: UUID) -> ApiKey:
 def _replace_kept(ended: bytes, successor: str | None) -> None:
     """Keep no secret that has just ended as the one of `pms up`.
 
+    With DATABASE_URL it is only told of: a copy of the shop's database has the same key.
+
     Args:
         ended: its hash.
         successor: what is kept instead; without one the next `pms up` makes one.
     """
-    file = read_settings().data_dir.expanduser().absolute() / "admin-key"
+    settings = read_settings()
+    file = settings.data_dir.expanduser().absolute() / "admin-key"
     try:
         if hash_secret(file.read_text().strip()) != ended:
             return
@@ -119,7 +122,10 @@ def _replace_kept(ended: bytes, successor: str | None) -> None:
         # There is none, or it is another user's.
         return
     try:
-        if successor is None:
+        if settings.database_url is not None:
+            remedy = "remove it" if successor is None else "write the new one into it"
+            told = f"{file} holds it too: if it is of this database, {remedy}"
+        elif successor is None:
             file.unlink()
             told = f"{file} held it, and is removed: the next `pms up` makes another"
         else:

@@ -1,6 +1,7 @@
 """The command line's `pms stock` and `pms adjust`: what there is of a product, and changing it."""
 
 import re
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -149,7 +150,7 @@ def adjust(
         given = {name: value for name, value in body.items() if value is not None}
         path, key = "/api/inventory/adjust", str(uuid7()) if once is None else once
         try:
-            with told_once(key):
+            with nullcontext() if dry_run else told_once(key):
                 answer = api.send("POST", path, given, wait=wait, once=key, **query)
         except CommandError as error:
             if error.code == REFUSED:

@@ -277,12 +277,14 @@ class TestCommandLine:
         assert (told["type"], told["exitCode"]) == ("/docs/problems/key-revoked", 3)
 
     def test_the_file_of_pms_up_follows_its_key(
-        self, pms: Callable[..., Result], tmp_path: Path
+        self, pms: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        own = os.environ["DATABASE_URL"]
+        monkeypatch.setattr("web.cli_keyring.running_url", lambda _: own)
         file = tmp_path / "admin-key"
         words = ("create", "first", "--scope", "admin", "--json")
         kept, other = (json.loads(pms(*words).stdout) for _ in range(2))
-        env = {"PMS_DATA_DIR": str(tmp_path)}
+        env = {"PMS_DATA_DIR": str(tmp_path), "DATABASE_URL": None}
         assert pms("rotate", other["id"], **env).exit_code == 0
         assert not file.exists()
         file.write_text(kept["secret"] + "\n")
@@ -297,6 +299,19 @@ class TestCommandLine:
         revoked = pms("revoke", kept["id"], **env)
         assert f"{file} held it, and is removed" in revoked.stderr
         assert not file.exists()
+
+    @pytest.mark.parametrize(
+        ("command", "remedy"), [("rotate", "write the new one into it"), ("revoke", "remove it")]
+    )
+    def test_the_key_of_a_copy_of_the_shop_leaves_the_file_of_pms_up_alone(
+        self, pms: Callable[..., Result], tmp_path: Path, command: str, remedy: str
+    ) -> None:
+        made = json.loads(pms("create", "first", "--scope", "admin", "--json").stdout)
+        file = tmp_path / "admin-key"
+        file.write_text(made["secret"] + "\n")
+        done = pms(command, made["id"], PMS_DATA_DIR=str(tmp_path))
+        assert f"{file} holds it too: if it is of this database, {remedy}" in done.stderr
+        assert file.read_text() == made["secret"] + "\n"
 
     @pytest.mark.parametrize(
         ("given", "start"),

@@ -32,7 +32,7 @@ def neighbours(database: Database, redis: Redis) -> Iterator[Neighbours]:
 
 
 def sharing(redis_url: str) -> list[Finding]:
-    return [one for one in look.redis_server(redis_url) if one.about == "installations"]
+    return [one for one in look.redis_server(redis_url) if one.about == "neighbours"]
 
 
 def test_a_web_process_tells_whose_redis_this_is(

@@ -71,8 +71,10 @@ class Answering(BaseHTTPRequestHandler):
             self._answer(200, ENDED, missing=9)
         elif met == 200:
             self._answer(200, ENDED)
-        elif met == 502:
-            self._answer(502, "<h1>Bad gateway</h1>")
+        elif met in (404, 502):
+            self._answer(met, "<h1>A proxy's page</h1>")
+        elif met == 401:
+            self._answer(401, {"type": "/docs/problems/unauthorized", "detail": "No."})
         else:
             self._answer(503, {"type": "/docs/problems/unavailable", "detail": "Away.", **met})
 
@@ -155,6 +157,24 @@ def test_whoever_does_not_learn_the_end_is_told_the_key(
     assert (told["idempotencyKey"], told["exitCode"]) == (key, 6)
     assert pms(*words, "--once", key).exit_code == 0
     assert shop.keys == [key] * 3
+
+
+@CHANGES
+@pytest.mark.parametrize("refused", [401, 404])
+def test_who_refuses_another_try_says_nothing_of_the_one_before(
+    shop: Shop, pms: Pms, words: tuple[str, ...], refused: int
+) -> None:
+    shop.lost = [BROKEN, refused]
+    done = pms(*words)
+    assert (done.exit_code, f"`--once {shop.keys[0]}`" in done.stderr) == (6, True)
+
+
+@CHANGES
+@pytest.mark.usefixtures("_without_patience")
+def test_a_dry_run_leaves_nothing_to_ask_for(shop: Shop, pms: Pms, words: tuple[str, ...]) -> None:
+    shop.lost = [BROKEN, BROKEN]
+    done = pms(*words, "--dry-run")
+    assert (done.exit_code, "--once" in done.stderr) == (1, False)
 
 
 @CHANGES
