@@ -60,6 +60,10 @@ const notKnown = (isHeld) => ({
 /** The rate as the service names it says nothing to people; a time of day stays true. */
 const tooMany = (seconds) => ({ detail: `The rate of requests is used up: try again after ${clock(Date.now() + seconds * 1000)}.` });
 
+// What a balancer answers in the place of a service that is away, or that did not answer it.
+const IN_ITS_PLACE = [502, 503, 504];
+const isStranger = ({ type }, status) => IN_ITS_PLACE.includes(status) && !String(type).startsWith('/docs/problems/');
+
 /** Whether it is not known what came of a change: no answer, or one that says so. */
 const isUnknown = (problem) => problem.status === 0 || problem.outcome === 'unknown';
 
@@ -87,7 +91,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
  * away, and when there were too many requests.
  * Gives `{data, headers, status}`; throws a Problem, or what an aborted signal throws. A change of
  * which one try left it unknown what came of it, and that then was only put off, is a Problem without
- * an answer (status 0); another one tells by `unheard` that there was such a try. `unheard` says that
+ * an answer (status 0); by `unheard` each tells whether there was such a try. `unheard` says that
  * the same change, with the idempotency key in `headers`, was left so before.
  */
 export async function call(method, path, { query, body, headers, signal, patience = PATIENCE_MILLISECONDS, tries = RETRIES, unheard = false } = {}) {
@@ -109,7 +113,7 @@ export async function call(method, path, { query, body, headers, signal, patienc
     if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
       // One that was sent with the secret before says nothing of this one.
       if (problem.status === 401 && key && sent['X-API-Key'] === key) refused(problem);
-      throw passing && unheard ? new Problem(notKnown(headers?.['Idempotency-Key'])) : Object.assign(problem, { unheard });
+      throw Object.assign(passing && unheard ? new Problem(notKnown(headers?.['Idempotency-Key'])) : problem, { unheard });
     }
     await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));
     signal?.throwIfAborted();
@@ -139,6 +143,7 @@ async function answered(url, options) {
   if (data?.checks) return { data, headers: response.headers, status: response.status };
   const wait = Number(response.headers.get('Retry-After')) || undefined;
   const known = data && typeof data === 'object' ? data : { title: response.statusText };
+  if (isStranger(known, response.status)) return new Problem({ ...NO_ANSWER, retryAfter: wait });
   const said = response.status === 429 ? tooMany(wait ?? 1) : {};
   return new Problem({ ...known, ...said, status: response.status, retryAfter: wait });
 }

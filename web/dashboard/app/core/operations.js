@@ -108,8 +108,8 @@ export function useSubmission(left = () => {}, kept) {
       return { ...end, operation };
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      wish.unheard ||= problem.status === 0;
-      const phase = problem.status === 0 ? 'unheard' : 'unsent';
+      wish.unheard ||= problem.unheard;
+      const phase = problem.unheard ? 'unheard' : 'unsent';
       close(by, { phase, problem });
       return { status: phase, error: problem };
     }

@@ -101,8 +101,8 @@ const rowOf = (pointer) => (pointer ? `${placeOf(pointer)}:` : 'The file:');
 
 function Faults({ problem }) {
   const errors = problem.errors ?? [];
-  // Without an answer it may well have been kept.
-  const isKnown = problem.status !== 0;
+  // Without an answer, be it to an earlier try, it may well have been kept.
+  const isKnown = !problem.unheard;
   return html`<div class="trouble" role="alert"><div><strong>${problem.title}</strong><p>${errors.length ? `${plural(errors.length, 'thing is', 'things are')} not right in it.` : problem.message}${isKnown ? ' Nothing was kept.' : ''}</p>
     ${errors.length > 0 && html`<ul class="faults">${errors.slice(0, 20).map((one, place) => html`<li key=${place}><b>${rowOf(one.pointer)}</b> ${one.detail}</li>`)}
       ${errors.length > 20 && html`<li>and ${number(errors.length - 20)} more</li>`}</ul>`}</div></div>`;

@@ -39,7 +39,7 @@ export function useAsking(what, kept) {
       return data;
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      wish.unheard ||= problem.status === 0;
+      wish.unheard ||= problem.unheard;
       if (instead[problem.status]) {
         await instead[problem.status](problem);
         show({ busy: false, problem: null });

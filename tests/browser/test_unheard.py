@@ -1,0 +1,91 @@
+"""What may have been done and nobody heard of: never said to be refused, and done once."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.test_products import adjust, stock_of
+from tests.browser.test_upload import choose, press_upload
+from tests.functional.service import Api
+
+Window = Callable[..., Page]
+NOT_KNOWN = "not known whether this was accepted"
+
+
+def in_its_place(status: int) -> Callable[[Route], None]:
+    """What a balancer says of a service that did what was asked, and could not say so any more."""
+
+    def answer(route: Route) -> None:
+        route.fetch()
+        route.fulfill(status=status, content_type="text/html", body="<h1>Bad Gateway</h1>")
+
+    return answer
+
+
+def test_what_a_balancer_says_of_an_adjustment_is_no_refusal(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("502")
+    page = window(f"#/products/{new_product(stock=2, name='Behind a balancer')}")
+    expect(stock_of(page)).to_contain_text("2")
+    page.route("**/api/inventory/adjust", in_its_place(502))
+    adjust(page, "Add", 5)
+    step = page.locator(".step")
+    expect(step).to_have_attribute("data-phase", "unheard")
+    expect(step).to_contain_text(NOT_KNOWN)
+    expect(page.get_by_label("Quantity")).to_have_value("")
+    expect(stock_of(page)).to_contain_text("7")
+    page.unroute("**/api/inventory/adjust")
+    step.get_by_role("button", name="Try again").click()
+    expect(step).to_have_attribute("data-phase", "succeeded")
+    expect(step).to_contain_text("7 can be sold now")
+
+
+def test_of_an_upload_that_a_balancer_gave_up_nobody_says_that_nothing_was_kept(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str], tmp_path: Path
+) -> None:
+    windows.allowed.append("504")
+    product_id = new_product(sku="BALANCED-1")
+    file = tmp_path / "balanced.csv"
+    file.write_text("sku,quantity,type\nBALANCED-1,3,increment\n")
+    page = window("#/operations/upload")
+    page.route("**/api/inventory/adjustments*", in_its_place(504))
+    choose(page, file)
+    press_upload(page)
+    expect(page.get_by_role("alert")).to_contain_text(NOT_KNOWN)
+    expect(page.get_by_role("alert")).not_to_contain_text("Nothing was kept")
+    page.unroute("**/api/inventory/adjustments*")
+    press_upload(page)
+    expect(page.locator(".page-head .badge")).to_have_text("Done")
+    assert api.get(f"/api/inventory/stock/{product_id}").json()["stock"] == 3
+
+
+def test_a_refusal_after_a_lost_answer_says_nothing_of_the_first_try(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed += ["net::ERR_FAILED", "403"]
+    page = window(f"#/products/{new_product(stock=2, name='Lost, then refused')}")
+    expect(stock_of(page)).to_contain_text("2")
+    tries: list[Route] = []
+
+    def lose_then_refuse(route: Route) -> None:
+        tries.append(route)
+        if len(tries) == 1:
+            route.fetch()
+            route.abort()
+            return
+        body = {"type": "/docs/problems/forbidden", "title": "Forbidden", "status": 403}
+        route.fulfill(status=403, content_type="application/problem+json", body=json.dumps(body))
+
+    page.route("**/api/inventory/adjust", lose_then_refuse)
+    adjust(page, "Add", 5)
+    step = page.locator(".step")
+    expect(step).to_have_attribute("data-phase", "unheard")
+    expect(page.get_by_label("Quantity")).to_have_value("")
+    expect(stock_of(page)).to_contain_text("7")
+    page.unroute("**/api/inventory/adjust")
+    step.get_by_role("button", name="Try again").click()
+    expect(step).to_contain_text("7 can be sold now")
