@@ -186,6 +186,45 @@ def test_a_try_that_hung_takes_nobody_out_of_the_shell(windows: Any, admin_key: 
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
+def test_a_try_that_failed_is_not_made_again_once_another_is_in(
+    windows: Any, admin_key: str
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page: Page = windows.open(admin_key)
+    hold = False
+    held: list[Route] = []
+    lost: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if hold:
+            held.append(route)
+        else:
+            lost.append(route)
+            route.abort()
+
+    page.route("**/api/keys/current", answer)
+    page.reload()
+    again = page.get_by_role("button", name="Try again now")
+    expect(again).to_be_visible()
+    hold = True
+    again.click()
+    wait_until(lambda: page.evaluate("true") and len(held) == 1)
+    again.click()
+    wait_until(lambda: page.evaluate("true") and len(held) == 2)
+    # The first one fails, and only then the second is answered.
+    hold = False
+    before = len(lost)
+    held[0].abort()
+    wait_until(lambda: page.evaluate("true") and len(lost) == before + 2)
+    page.evaluate("new Promise((go) => setTimeout(go, 200))")
+    hold = True
+    held[1].continue_()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    page.evaluate("new Promise((go) => setTimeout(go, 5000))")
+    assert len(held) == 2
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
 def test_whoever_waits_for_the_service_can_sign_out(windows: Any, admin_key: str) -> None:
     windows.allowed.append("net::ERR_FAILED")
     page: Page = windows.open(admin_key)

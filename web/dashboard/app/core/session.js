@@ -49,6 +49,8 @@ async function enter(secret, since) {
   const key = await read('/api/keys/current');
   // Signed out meanwhile, or in by another try.
   if (apiKey() !== secret || session.get().phase === 'in') return;
+  // Another try may have failed just before.
+  clearTimeout(later);
   keep(secret, since ?? signedIn(key.id));
   session.set({ phase: 'in', key, refusal: null });
   connect(secret, ended);
@@ -123,6 +125,8 @@ let later = null;
 /** Sign in with the key of this tab or, if it is new, of another; while the service is away again and again. */
 export async function resume() {
   clearTimeout(later);
+  // Let in meanwhile by another try.
+  if (session.get().phase === 'in') return undefined;
   session.set(({ refusal }) => ({ phase: 'resuming', key: null, refusal }));
   const { secret, since } = held() ?? (await borrowed()) ?? {};
   // Signed out meanwhile.
@@ -138,6 +142,7 @@ export async function resume() {
       signOut(sentence(problem));
     } else if (apiKey() === secret && session.get().phase !== 'in') {
       session.set({ phase: 'resuming', key: null, refusal: sentence(problem) });
+      clearTimeout(later);
       later = setTimeout(resume, AGAIN_MILLISECONDS);
     }
   }
