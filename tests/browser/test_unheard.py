@@ -1,18 +1,32 @@
 """What may have been done and nobody heard of: never said to be refused, and done once."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.test_orders import fill_order
 from tests.browser.test_products import adjust, stock_of
+from tests.browser.test_typed import is_asked
 from tests.browser.test_upload import choose, press_upload
 from tests.functional.service import Api
 
 Window = Callable[..., Page]
 NOT_KNOWN = "not known whether this was accepted"
+
+
+LOOK = "Look whether it was done before you do it again"
+
+
+def lose(route: Route) -> None:
+    route.abort()
+
+
+def wait_two_hours(page: Page) -> None:
+    page.clock.set_fixed_time((time.time() + 7200) * 1000)
 
 
 def in_its_place(status: int) -> Callable[[Route], None]:
@@ -89,3 +103,87 @@ def test_a_refusal_after_a_lost_answer_says_nothing_of_the_first_try(
     page.unroute("**/api/inventory/adjust")
     step.get_by_role("button", name="Try again").click()
     expect(step).to_contain_text("7 can be sold now")
+
+
+def test_an_adjustment_that_nobody_heard_of_can_be_put_away(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page = window(f"#/products/{new_product(stock=2, name='Put away')}")
+    expect(stock_of(page)).to_contain_text("2")
+    page.route("**/api/inventory/adjust", lose)
+    adjust(page, "Add", 5)
+    step = page.locator(".step")
+    expect(step).to_contain_text(NOT_KNOWN)
+    assert is_asked(page)
+    step.get_by_role("button", name="Put away").click()
+    expect(step).to_have_count(0)
+    assert not is_asked(page)
+
+
+def test_what_the_service_may_have_forgotten_is_not_said_to_happen_once(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    page = window(f"#/products/{new_product(stock=2, name='Long ago')}")
+    expect(stock_of(page)).to_contain_text("2")
+    page.route("**/api/inventory/adjust", lose)
+    adjust(page, "Add", 5)
+    step = page.locator(".step")
+    expect(step).to_contain_text("it happens only once")
+    wait_two_hours(page)
+    expect(step).to_contain_text(LOOK)
+    expect(step).not_to_contain_text("only once")
+    expect(step.get_by_role("button", name="Try again")).to_have_count(0)
+    step.get_by_role("button", name="Put away").click()
+    expect(step).to_have_count(0)
+
+
+def test_an_order_asked_again_long_after_is_a_new_one_for_who_has_looked(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    new_product(stock=9, name="Late Lamp")
+    page = window("#/orders/new")
+    fill_order(page, "Late Lamp", "c-late")
+    page.route("**/api/pms/orders", lose)
+    place = page.get_by_role("button", name="Place order")
+    with page.expect_request("**/api/pms/orders") as first:
+        place.click()
+    told = page.get_by_role("alert")
+    expect(told).to_contain_text("it happens only once")
+    page.unroute("**/api/pms/orders")
+    wait_two_hours(page)
+    place.click()
+    expect(told).to_contain_text(LOOK)
+    expect(told).not_to_contain_text("only once")
+    with page.expect_request("**/api/pms/orders") as again:
+        place.click()
+    expect(page.get_by_role("heading", name="Order of c-late")).to_be_visible()
+    keys = [one.value.headers["idempotency-key"] for one in (first, again)]
+    assert keys[0] != keys[1]
+
+
+def test_only_a_file_whose_upload_nobody_heard_of_is_asked_for(
+    windows: Any, window: Window, tmp_path: Path
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    file = tmp_path / "chosen.csv"
+    file.write_text("sku,quantity,type\nNOBODY-1,1,increment\n")
+    page = window("#/operations/upload")
+    choose(page, file)
+    expect(page.get_by_text("chosen.csv")).to_be_visible()
+    page.get_by_role("button", name="Put down").click()
+    expect(page.get_by_text("Choose a file")).to_be_visible()
+    choose(page, file)
+    expect(page.get_by_text("chosen.csv")).to_be_visible()
+    assert not is_asked(page)
+    expect(page.get_by_text("Choose a file")).to_be_visible()
+    page.route("**/api/inventory/adjustments*", lose)
+    choose(page, file)
+    press_upload(page)
+    expect(page.get_by_role("alert")).to_contain_text(NOT_KNOWN)
+    assert is_asked(page)
+    page.get_by_role("button", name="Put down").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert not is_asked(page)

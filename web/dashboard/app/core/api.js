@@ -1,5 +1,5 @@
 // The public REST API: one way to call it, and its problems as errors.
-import { clock } from './format.js';
+import { clock, dateTime } from './format.js';
 import { faultsOf } from './pointer.js';
 import { createStore } from './store.js';
 
@@ -50,11 +50,14 @@ export class Problem extends Error {
 }
 
 const NO_ANSWER = { status: 0, title: 'No answer', detail: 'The service did not answer. Try again.' };
-// What was asked for may well have happened, and only the answer be lost. Who holds the idempotency
-// key can have it once all the same; who does not must not be told so.
-const notKnown = (isHeld) => ({
-  status: 0, title: 'No answer',
-  detail: `The service did not answer, so it is not known whether this was accepted. ${isHeld ? 'Try again: it happens only once.' : 'Look whether it was done before you do it again.'}`,
+
+/**
+ * What was asked for may well have happened, and only the answer be lost. Who holds the idempotency
+ * key can have it once all the same; who does not must not be told so.
+ */
+export const notKnown = (isHeld, when = '') => new Problem({
+  status: 0, title: 'No answer', unheard: true,
+  detail: `The service did not answer${when}, so it is not known whether this was accepted. ${isHeld ? 'Try again: it happens only once.' : 'Look whether it was done before you do it again.'}`,
 });
 
 /** The rate as the service names it says nothing to people; a time of day stays true. */
@@ -70,10 +73,24 @@ const isUnknown = (problem) => problem.status === 0 || problem.outcome === 'unkn
 /** Whether a problem may be over by itself: no answer, too many requests, or something away. */
 export const isPassing = (problem) => [0, 429, 503].includes(problem.status);
 
-/** A new key for a request that is to happen once, also if it has to be sent again. */
-export function newIdempotencyKey() {
+// For a request that is to happen once, also if it has to be sent again.
+function newIdempotencyKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return `dashboard-${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+// The service forgets a key after a day, or as it is set; nobody relies on it for nearly as long.
+const RELIABLE_MILLISECONDS = 3600000;
+
+/** Something that is to happen once: `asked` tells it from others, and its key goes with every try. */
+export function newWish(asked) {
+  return { asked, key: newIdempotencyKey(), unheard: false, at: Date.now() };
+}
+
+/** What is said in the place of another try of a wish, unheard for so long that its key may be forgotten; else null. */
+export function tooLate(wish) {
+  const isLate = wish?.unheard && Date.now() - wish.at > RELIABLE_MILLISECONDS;
+  return isLate ? notKnown(false, ` on ${dateTime(wish.at, 'short')}`) : null;
 }
 
 function address(path, query) {
@@ -113,7 +130,7 @@ export async function call(method, path, { query, body, headers, signal, patienc
     if (!passing || waits > LONGEST_WAIT_SECONDS || attempt >= tries) {
       // One that was sent with the secret before says nothing of this one.
       if (problem.status === 401 && key && sent['X-API-Key'] === key) refused(problem);
-      throw Object.assign(passing && unheard ? new Problem(notKnown(headers?.['Idempotency-Key'])) : problem, { unheard });
+      throw passing && unheard ? notKnown(headers?.['Idempotency-Key']) : Object.assign(problem, { unheard });
     }
     await pause(Math.max(waits * 1000, WAIT_MILLISECONDS * attempt));
     signal?.throwIfAborted();

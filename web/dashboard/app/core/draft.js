@@ -21,7 +21,7 @@ const isOther = (value, blank) => JSON.stringify(value) !== JSON.stringify(blank
 
 // Kept in memory only: what is closed or loaded anew is gone, so one is asked.
 addEventListener('beforeunload', (event) => {
-  if ([...drafts.values()].some(({ store, blank, isTyped }) => isTyped(store.get(), blank))) event.preventDefault();
+  if ([...drafts.values()].some(({ store, blank, isTyped, once }) => isTyped(store.get(), blank, once.current))) event.preventDefault();
 });
 
 function draftOf(name, blank, isTyped) {
@@ -31,10 +31,12 @@ function draftOf(name, blank, isTyped) {
 
 /**
  * `{value, now, change, forget, once}` of a form, by its name; `blank` is what it begins with, and `now`
- * gives the value of this moment. `isTyped` tells whether something would be lost with a value.
+ * gives the value of this moment. `isTyped` tells whether something would be lost with a value, what the
+ * form begins with, and the wish that was sent and not answered.
  *
  * `forget(sent)` empties it, unless something else than what was sent is in it by now; without an
- * argument always. `once` is for `useAsking`: also who comes back sends the same wish again.
+ * argument always, and then who types the same again means it anew. `once` is for `useAsking`: also who
+ * comes back sends the same wish again.
  */
 export function useDraft(name, blank, isTyped = isOther) {
   const { store, once } = draftOf(name, blank, isTyped);
@@ -42,6 +44,9 @@ export function useDraft(name, blank, isTyped = isOther) {
   // At once, not once a frame: two fields may be filled within one.
   useEffect(() => store.listen(redraw), [store]);
   const value = store.get();
-  const forget = (sent = store.get()) => sent === store.get() && store.set(blank);
+  const forget = (sent) => {
+    if (sent === undefined) once.current = null;
+    if (sent === undefined || sent === store.get()) store.set(blank);
+  };
   return { value, now: store.get, change: store.set, forget, once };
 }

@@ -1,5 +1,5 @@
 // What was submitted from here, and how it ends: told by its event, and looked for if none comes.
-import { call, newIdempotencyKey, Problem, read } from './api.js';
+import { call, newWish, Problem, read } from './api.js';
 import { useLayoutEffect, useRef } from './html.js';
 import { follow } from './live.js';
 import { session } from './session.js';
@@ -92,7 +92,7 @@ export function useSubmission(left = () => {}, kept) {
     const by = session.get().key?.id;
     // Sent again after a lost answer, it is the operation that was accepted then, and no second one.
     const asked = JSON.stringify([method, path, body]);
-    if (one.wish?.asked !== asked) one.wish = { asked, key: newIdempotencyKey(), unheard: false };
+    if (one.wish?.asked !== asked) one.wish = newWish(asked);
     const { wish } = one;
     one.state.set({ phase: 'sending' });
     try {

@@ -12,7 +12,8 @@ const EXAMPLE = 'sku,quantity,type,reason\nMUG-1,12,increment,delivery 4711\nBOW
 
 // `sent` is what was sent last, as bytes and as a body.
 const BLANK = { file: null, sent: null, atomic: false, dryRun: false };
-const isChosen = ({ file }) => file !== null;
+// A file is soon chosen again; what came of one that was sent is not soon known.
+const isOpen = (draft, blank, wish) => Boolean(wish?.asking || wish?.unheard);
 
 /** What is in a file, in memory; null if it was changed since it was chosen. */
 async function bytesOf(file) {
@@ -30,7 +31,7 @@ function bodyOf(bytes, sent) {
 }
 
 export function UploadPage() {
-  const { value: draft, now, change, forget: empty, once } = useDraft('upload', BLANK, isChosen);
+  const { value: draft, now, change, forget: empty, once } = useDraft('upload', BLANK, isOpen);
   const { file, atomic, dryRun } = draft;
   const set = (part) => change((found) => ({ ...found, ...part }));
   const [over, setOver] = useState(false);
@@ -46,6 +47,11 @@ export function UploadPage() {
     choose(target.files[0]);
     // Else the same file, chosen again after it was mended, would be no change.
     target.value = '';
+  };
+  const putDown = () => {
+    forget();
+    setChanged(false);
+    empty();
   };
   const drop = (event) => {
     event.preventDefault();
@@ -86,7 +92,8 @@ export function UploadPage() {
           <span>All or nothing<br /><span class="fine">If one row is refused, none is applied; at most 1,000 rows.</span></span></label>
         <label class="tick"><input type="checkbox" checked=${dryRun} onChange=${(event) => set({ dryRun: event.target.checked })} />
           <span>Only try<br /><span class="fine">Says what would happen, and changes nothing.</span></span></label>
-        <footer class="form-foot"><button class="button primary" disabled=${!file || busy}>${busy ? 'Uploading…' : 'Upload'}</button></footer>
+        <footer class="form-foot">${file && html`<button class="button" type="button" disabled=${busy} onClick=${putDown}>Put down</button>`}
+          <button class="button primary" disabled=${!file || busy}>${busy ? 'Uploading…' : 'Upload'}</button></footer>
       </form>
       <${Card} title="The file"><p class="prose">A heading, then a row for each adjustment. A product is named by its <code>sku</code> or by
           its <code>productId</code>; <code>reason</code> and <code>reference</code> go into the ledger.</p>

@@ -1,15 +1,18 @@
 // Adjusting or counting a product's stock: pending at once, then done or refused, by its own event.
+import { tooLate } from '../core/api.js';
 import { useDraft } from '../core/draft.js';
 import { number, plural, signed, words } from '../core/format.js';
 import { html, useEffect } from '../core/html.js';
 import { isUnheard, newSubmission, useSubmission } from '../core/operations.js';
 import { href } from '../core/router.js';
 import { session } from '../core/session.js';
+import { useNow } from '../core/store.js';
 import { tellOf } from './asking.js';
 import { Badge, Choice } from './basics.js';
 import { Field } from './forms.js';
 import { TryAgain } from './waiting.js';
 
+const MINUTE_MILLISECONDS = 60000;
 const TEXTS = { increment: 'Add', decrement: 'Take out', count: 'Set counted' };
 
 // More than blanks: those around a reason are not sent.
@@ -26,24 +29,26 @@ const NO_STEPS = [];
 const SHOWN = 5;
 const OVER = ['succeeded', 'gone', ...REFUSED];
 const isOver = ({ submission }) => OVER.includes(submission.state.get().phase);
-const isLost = (steps) => steps.some((step) => isUnheard(step.submission));
+const isMine = (step) => step.by === session.get().key?.id;
+const isLost = (steps) => steps.some((step) => isMine(step) && isUnheard(step.submission));
 
 /**
  * What was done to a product here: whoever comes back finds what is not over, and can try it again
- * as the same wish; with another API key it would be another one.
+ * as the same wish, or put it away; with another API key it would be another one.
  */
 function useSteps(productId) {
   const { value, change } = useDraft(`steps ${productId}`, NO_STEPS, isLost);
-  useEffect(() => change((found) => found.filter((step) => !isOver(step) && step.by === session.get().key?.id)), []);
+  useEffect(() => change((found) => found.filter((step) => !isOver(step) && isMine(step))), []);
   const add = (step) => change((found) => [{ ...step, id: Date.now(), by: session.get().key?.id, submission: newSubmission() }, ...found]
     .filter((one, place) => place < SHOWN || !isOver(one)));
-  return [value, add];
+  const putAway = (step) => change((found) => found.filter((one) => one !== step));
+  return [value, add, putAway];
 }
 
 export function Adjust({ productId, name, stock }) {
   const { value: typed, change } = useDraft(`adjust ${productId}`, BLANK, isTyped);
   const { type, quantity, reason } = typed;
-  const [steps, addStep] = useSteps(productId);
+  const [steps, addStep, putAway] = useSteps(productId);
   const set = (part) => change((now) => ({ ...now, ...part }));
   const submit = (event) => {
     event.preventDefault();
@@ -68,14 +73,17 @@ export function Adjust({ productId, name, stock }) {
     </div>
     ${type !== 'increment' && stock && html`<p class="hint">${type === 'count' ? `${number(stock.onHand)} are in the house, ${number(stock.reserved)} of them held by orders.` : `${number(stock.stock)} can be taken out.`}</p>`}
     <ol class="steps" aria-label="What you did here" aria-live="polite">
-      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} name=${name} onEnd=${ended} />`)}
+      ${steps.map((step) => html`<${Step} key=${step.id} step=${step} productId=${productId} name=${name} onEnd=${ended} onPutAway=${() => putAway(step)} />`)}
     </ol>
   </form>`;
 }
 
-function Step({ step, productId, name, onEnd }) {
+function Step({ step, productId, name, onEnd, onPutAway }) {
   const what = `${step.type === 'count' ? 'The count' : 'The adjustment'} of ${name}`;
   const { state, send } = useSubmission(tellOf(what, href('products', productId)), step.submission);
+  useNow(MINUTE_MILLISECONDS);
+  const isOpen = state.phase === 'unheard';
+  const late = isOpen && tooLate(step.submission.wish);
   const start = async () => {
     const { status } = await (step.type === 'count'
       ? send('POST', '/api/inventory/counts', { productId, counted: step.quantity, reason: step.reason })
@@ -86,8 +94,9 @@ function Step({ step, productId, name, onEnd }) {
   const text = step.type === 'count' ? `Count ${number(step.quantity)}` : signed(step.type === 'increment' ? step.quantity : -step.quantity);
   return html`<li class="step ${state.phase}" data-phase=${state.phase}>
     <b>${text}</b><${StepBadge} phase=${state.phase} />
-    <span class="grow">${outcome(state)}</span>
-    ${['unsent', 'unheard'].includes(state.phase) && html`<${TryAgain} onClick=${start} />`}
+    <span class="grow">${outcome(late ? { ...state, problem: late } : state)}</span>
+    ${(isOpen ? !late : state.phase === 'unsent') && html`<${TryAgain} onClick=${start} />`}
+    ${isOpen && html`<button class="button small" type="button" onClick=${onPutAway}>Put away</button>`}
     ${state.operation && html`<a class="fine" href=${href('operations', state.operation.id)}>Operation</a>`}
   </li>`;
 }

@@ -1,5 +1,5 @@
 // Asking for a change: once, however often it is pressed, and with an eye on who has gone on meanwhile.
-import { call, newIdempotencyKey, Problem } from '../core/api.js';
+import { call, newWish, notKnown, Problem, tooLate } from '../core/api.js';
 import { useEffect, useRef, useState } from '../core/html.js';
 import { go, href } from '../core/router.js';
 import { statusWord } from './basics.js';
@@ -11,10 +11,11 @@ const same = (one, other) => one.every((part, place) => part === other?.[place])
  * Ask the API for a change.
  *
  * `ask` takes what `call` takes and gives the answer's data, or null when it went wrong: `problem`
- * says why, until `forget`, but where `instead` has something to do for its status. Asked again after a lost answer it carries the same idempotency key,
- * and so happens once. `arrive(text, ...place)` goes where the change leads; whoever has left what
- * asked is not fetched away from other work, and is told instead, with the way back. `what` names it
- * then. `kept` is where a draft keeps what it asked, for whoever comes back to it.
+ * says why, until `forget`, but where `instead` has something to do for its status. Asked again after
+ * a lost answer it carries the same idempotency key, and so happens once; asked again long after, one
+ * is told to look first, and then it is a new one. `arrive(text, ...place)` goes where the change leads;
+ * whoever has left what asked is not fetched away from other work, and is told instead, with the way
+ * back. `what` names it then. `kept` is where a draft keeps what it asked, for whoever comes back to it.
  */
 export function useAsking(what, kept) {
   const [state, setState] = useState({ busy: false, problem: null });
@@ -28,8 +29,15 @@ export function useAsking(what, kept) {
   const ask = async (method, path, { headers, instead = {}, ...options } = {}) => {
     const { query, body } = options;
     const asked = [method, path, JSON.stringify(query), body instanceof Blob ? body : JSON.stringify(body)];
-    if (!same(asked, once.current?.asked)) once.current = { asked, key: newIdempotencyKey(), unheard: false };
+    const problem = same(asked, once.current?.asked) && tooLate(once.current);
+    if (problem) {
+      once.current = null;
+      show({ busy: false, problem });
+      return null;
+    }
+    if (!same(asked, once.current?.asked)) once.current = newWish(asked);
     const wish = once.current;
+    wish.asking = true;
     const back = { href: location.hash, text: 'Show' };
     show({ busy: true, problem: null });
     try {
@@ -40,13 +48,16 @@ export function useAsking(what, kept) {
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       wish.unheard ||= problem.unheard;
+      wish.asking = false;
       if (instead[problem.status]) {
         await instead[problem.status](problem);
         show({ busy: false, problem: null });
         return null;
       }
-      show({ busy: false, problem });
-      if (!here.current) notify(`${what}: ${problem.message}`, 'bad', back);
+      // Given up meanwhile, nobody holds its key any more.
+      const told = problem.unheard && once.current !== wish ? notKnown(false) : problem;
+      show({ busy: false, problem: told });
+      if (!here.current) notify(`${what}: ${told.message}`, 'bad', back);
       return null;
     }
   };
