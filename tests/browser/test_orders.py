@@ -1,5 +1,6 @@
 """Orders on the screen: placed, walked to the customer, or given back."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -235,6 +236,34 @@ def test_a_step_that_came_too_late_is_said_to_be_refused(
     page.get_by_role("button", name="Mark as delivered").click()
     expect(badge(page)).to_have_text("Delivered")
     expect(told).not_to_contain_text("Refused")
+
+
+def test_a_step_that_was_refused_and_made_all_the_same_is_not_said_to_be_refused(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("503")
+    order = {
+        "items": [{"productId": new_product(stock=1, name="Made elsewhere"), "quantity": 1}],
+        "customerId": "Edith",
+        "shippingAddress": "7 Main Street",
+    }
+    waits = {"Prefer": "wait=20"}
+    placed = api.post("/api/pms/orders", json=order, headers=waits).json()
+    status = f"/api/pms/orders/{placed['orderId']}/status"
+    page = window(f"#/orders/{placed['orderId']}")
+
+    def refuse(route: Route) -> None:
+        body = {"type": "/docs/problems/unavailable", "title": "Unavailable", "status": 503}
+        route.fulfill(status=503, content_type="application/problem+json", body=json.dumps(body))
+
+    page.route(f"**{status}", refuse)
+    page.get_by_role("button", name="Confirm").click()
+    told = page.locator(".step-state")
+    expect(told).to_contain_text("Not accepted")
+    for to, shown in (("confirmed", "Confirmed"), ("processing", "Processing")):
+        assert api.patch(status, json={"status": to}, headers=waits).status_code == 200
+        expect(badge(page)).to_have_text(shown)
+        expect(told).to_have_count(0)
 
 
 def test_what_is_said_of_a_step_is_over_with_it(

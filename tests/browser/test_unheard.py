@@ -16,8 +16,6 @@ from tests.functional.service import Api
 
 Window = Callable[..., Page]
 NOT_KNOWN = "not known whether this was accepted"
-
-
 LOOK = "Look whether it was done before you do it again"
 
 

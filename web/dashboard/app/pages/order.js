@@ -101,9 +101,11 @@ function Steps({ order, onEnd }) {
   };
   const next = order.allowedTransitions.filter((status) => status !== 'cancelled');
   // What is said of a step is over with the next one, whoever made it; but that it was refused, which
-  // the step of somebody else may be the reason of, only with the next one from here.
+  // the step of somebody else may be the reason of, only with the next one from here, or once it was made.
   const isRefused = REFUSED.includes(state.phase);
-  const shown = state.phase !== 'idle' && (isRefused || order.status === (state.phase === 'succeeded' ? move.to : move.from));
+  const isMade = order.transitions.some(({ to }) => to === move.to);
+  const isOfNow = order.status === (state.phase === 'succeeded' ? move.to : move.from);
+  const shown = state.phase !== 'idle' && (isRefused ? !isMade : isOfNow);
   return html`<div class="order-steps">
     <div class="actions start">
       ${next.map((status) => html`<button key=${status} type="button" class="button primary" disabled=${busy} onClick=${() => step(status)}>${ACTIONS[status]}</button>`)}
