@@ -53,6 +53,26 @@ def test_leaving_an_edit_asks_before_it_is_lost(
     assert api.get(f"/api/products/{product_id}").json()["name"] == "Edited long"
 
 
+def test_the_keyboard_goes_on_in_the_fields_of_an_edit(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("412")
+    product_id = new_product(name="Edited by keyboard")
+    page = window(f"#/products/{product_id}")
+    page.get_by_role("button", name="Edit").click()
+    edit = page.get_by_role("dialog", name="Edit product")
+    name, description = edit.get_by_label("Name"), edit.get_by_label("Description")
+    description.fill("Mine")
+    assert api.patch(f"/api/pms/products/{product_id}", json={"price": 6}).status_code == 200
+    for way, kept in (("Back to my fields", "Mine"), ("Start from theirs", "Holds coffee.")):
+        edit.get_by_role("button", name="Save").focus()
+        page.keyboard.press("Enter")
+        edit.get_by_role("button", name=way).focus()
+        page.keyboard.press("Enter")
+        expect(name).to_be_focused()
+        expect(description).to_have_value(kept)
+
+
 def test_a_new_product_waits_while_one_looks_away(windows: Any, admin_key: str) -> None:
     page: Page = windows.open(admin_key, "#/products/new")
     page.get_by_label("Name").fill("Half typed")

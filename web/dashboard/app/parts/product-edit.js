@@ -45,6 +45,7 @@ export function ProductEdit({ product, onSaved, onClose }) {
   const [leaving, setLeaving] = useState(false);
   const { busy, problem: refusal, ask } = useAsking('The edit');
   const problem = refusal ?? unread;
+  const form = useFirstField(theirs === null);
   useTold(product, now);
 
   const look = async () => {
@@ -80,7 +81,7 @@ export function ProductEdit({ product, onSaved, onClose }) {
     save(base.version);
   };
   return html`<${Dialog} title="Edit product" onClose=${leave} wide>
-    <form onSubmit=${submit}>
+    <form onSubmit=${submit} ref=${form}>
       <div class="dialog-body">
         ${problem && html`<${Trouble} error=${problem} />`}
         ${theirs ? html`<${Conflict} fields=${fields} base=${base} theirs=${theirs} />`
@@ -98,6 +99,17 @@ export function ProductEdit({ product, onSaved, onClose }) {
   <//>
   ${leaving && html`<${Confirm} title="Discard what you typed?" action="Discard" keep="Go on editing" onConfirm=${discard} onClose=${() => setLeaving(false)}>
     <p>It is not saved yet.</p><//>`}`;
+}
+
+/** Where the fields are shown again, the focus goes: the button that led back to them is gone. */
+function useFirstField(isShown) {
+  const form = useRef(null);
+  const wasShown = useRef(isShown);
+  useEffect(() => {
+    if (isShown && !wasShown.current) (form.current.querySelector('[aria-invalid]') ?? form.current.querySelector('input')).focus();
+    wasShown.current = isShown;
+  }, [isShown]);
+  return form;
 }
 
 /** Whoever goes away from it, by the browser's Back say, is told that it is kept. */
