@@ -12,7 +12,7 @@ from tests.browser.test_orders import fill_order
 from tests.browser.test_products import adjust, stock_of
 from tests.browser.test_typed import is_asked
 from tests.browser.test_upload import choose, press_upload
-from tests.functional.service import Api
+from tests.functional.service import Api, wait_until
 
 Window = Callable[..., Page]
 NOT_KNOWN = "not known whether this was accepted"
@@ -185,3 +185,58 @@ def test_only_a_file_whose_upload_nobody_heard_of_is_asked_for(
     page.get_by_role("button", name="Put down").click()
     expect(page.get_by_role("alert")).to_have_count(0)
     assert not is_asked(page)
+
+
+def test_what_was_accepted_already_is_said_to_be_so(
+    windows: Any, window: Window, api: Api, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    product_id = new_product(stock=9, name="Already Bowl")
+    page = window("#/orders/new")
+    fill_order(page, "Already Bowl", "c-already")
+
+    def lose_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/pms/orders", lose_answer)
+    place = page.get_by_role("button", name="Place order")
+    place.click()
+    expect(page.get_by_role("alert")).to_contain_text(NOT_KNOWN)
+    page.unroute("**/api/pms/orders")
+    place.click()
+    expect(page.get_by_role("heading", name="Order of c-already")).to_be_visible()
+    expect(page.locator(".notice")).to_contain_text("nothing was made this time")
+    # And once more is a new one.
+    page.goto("/#/orders/new")
+    expect(page.get_by_role("heading", name="New order")).to_be_visible()
+    fill_order(page, "Already Bowl", "c-already")
+    place.click()
+    expect(page.get_by_role("heading", name="Order of c-already")).to_be_visible()
+    expect(page.locator(".notice").last).to_have_text("The order is accepted.")
+    wait_until(lambda: api.get(f"/api/inventory/stock/{product_id}").json()["stock"] == 7)
+
+
+def test_an_order_that_was_given_up_is_another_when_it_is_typed_again(
+    windows: Any, window: Window, new_product: Callable[..., str]
+) -> None:
+    windows.allowed.append("net::ERR_FAILED")
+    new_product(stock=9, name="Given up Bowl")
+    page = window("#/orders/new")
+    place = page.get_by_role("button", name="Place order")
+    keys: list[str | None] = []
+
+    def keep(route: Route) -> None:
+        keys.append(route.request.headers.get("idempotency-key"))
+        route.abort()
+
+    page.route("**/api/pms/orders", keep)
+    for _ in range(2):
+        fill_order(page, "Given up Bowl", "c-given-up")
+        place.click()
+        expect(page.get_by_role("alert")).to_contain_text(NOT_KNOWN)
+        page.get_by_role("link", name="Cancel").click()
+        expect(page.get_by_role("heading", name="Orders")).to_be_visible()
+        page.goto("/#/orders/new")
+        expect(page.get_by_role("heading", name="New order")).to_be_visible()
+    assert len(set(keys)) == 2
