@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 from flask import Response, request
 from flask.globals import request_ctx
@@ -44,14 +45,8 @@ class Claim:
         """
         if self.key is None:
             return None
-        found = idempotency.take(
-            connection,
-            api_key_id=current_key().id,
-            key=self.key,
-            fingerprint=self._print,
-            ttl=worker_settings().idempotency_ttl,
-        )
-        return self._mine(found)
+        place = self._place(self.key)
+        return self._mine(idempotency.take(connection, **place, fingerprint=self._print))
 
     def wait(self, connection: Connection) -> idempotency.Remembered | None:
         """Wait for those with the same key, before what takes long; what they led to, or None.
@@ -61,13 +56,11 @@ class Claim:
         """
         if self.key is None:
             return None
-        found = idempotency.wait(
-            connection,
-            api_key_id=current_key().id,
-            key=self.key,
-            ttl=worker_settings().idempotency_ttl,
-        )
-        return self._mine(found)
+        return self._mine(idempotency.wait(connection, **self._place(self.key)))
+
+    def _place(self, key: str) -> dict[str, Any]:
+        ttl = worker_settings().idempotency_ttl
+        return {"api_key_id": current_key().id, "key": key, "ttl": ttl}
 
     @property
     def _print(self) -> bytes:
